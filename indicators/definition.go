@@ -1,0 +1,37 @@
+package indicators
+
+// A Rule says how figures of an indicator combine over zones.
+type Rule string
+
+const (
+	Somme    Rule = "somme"    // counts add up, split by weight
+	Ratio    Rule = "ratio"    // both terms are summed, then divided
+	Mediane  Rule = "mediane"  // never averaged in silence
+	Quantile Rule = "quantile" // as a median
+	Aucune   Rule = "aucune"   // does not combine
+)
+
+// A Definition says what an indicator is: data, read from indicators.yaml.
+type Definition struct {
+	ID        string   `yaml:"id" json:"id"`
+	Label     string   `yaml:"label" json:"label"` // in French, stating its base
+	Theme     string   `yaml:"theme" json:"theme"`
+	Unit      string   `yaml:"unit" json:"unit"`           // "%", "€/an", "habitants", "ratio", …
+	Direction string   `yaml:"direction" json:"direction"` // "hausse_favorable", "hausse_defavorable" or "neutre"
+	Rule      Rule     `yaml:"rule" json:"rule"`
+	Sexes     []string `yaml:"sexes" json:"sexes"`       // those that may exist, "T" by default
+	Decimals  int      `yaml:"decimals" json:"decimals"` // for readers; the series keep full precision
+
+	// Value is the variable that is the indicator itself, as a producer publishes it.
+	Value string `yaml:"value,omitempty" json:"value,omitempty"`
+	// Numerator over Denominator, times Scale, is a ratio; Numerator alone is a sum. Several variables add up.
+	Numerator   []string `yaml:"numerator,omitempty" json:"numerator,omitempty"`
+	Denominator []string `yaml:"denominator,omitempty" json:"denominator,omitempty"`
+	Scale       float64  `yaml:"scale,omitempty" json:"scale,omitempty"` // 100 for percentages
+	// Deciles are the variables D1…D9 of the distribution a median or quantile belongs to, and Weight the
+	// variable that weights it (persons).
+	Deciles []string `yaml:"deciles,omitempty" json:"deciles,omitempty"`
+	Weight  string   `yaml:"weight,omitempty" json:"weight,omitempty"`
+
+	Note string `yaml:"note,omitempty" json:"note,omitempty"` // limits, breaks: in French
+}
