@@ -1,5 +1,7 @@
 package indicators
 
+import "strings"
+
 // A Rule says how figures of an indicator combine over zones.
 type Rule string
 
@@ -34,4 +36,24 @@ type Definition struct {
 	Weight  string   `yaml:"weight,omitempty" json:"weight,omitempty"`
 
 	Note string `yaml:"note,omitempty" json:"note,omitempty"` // limits, breaks: in French
+}
+
+// Formula is how the indicator is made, for readers.
+func (d Definition) Formula() string {
+	var s string
+	switch {
+	case len(d.Denominator) > 0:
+		s = strings.Join(d.Numerator, " + ") + " / " + strings.Join(d.Denominator, " + ")
+		if d.Scale != 0 && d.Scale != 1 {
+			s = FormatNumber(d.Scale) + " × " + s
+		}
+		if d.Value != "" {
+			s = d.Value + ", sinon " + s
+		}
+	case len(d.Numerator) > 0:
+		s = strings.Join(d.Numerator, " + ")
+	default:
+		s = d.Value
+	}
+	return s
 }

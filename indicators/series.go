@@ -237,3 +237,14 @@ type EditionInfo struct {
 	PublieePar string // who published it
 	PublieeLe  string // date, AAAA-MM-JJ
 }
+
+// Shown are the values that are shown: one for each key and zone.
+func Shown(values []Value) []Value {
+	out := make([]Value, 0, len(values))
+	for _, v := range values {
+		if v.Retenue {
+			out = append(out, v)
+		}
+	}
+	return out
+}

@@ -1,0 +1,44 @@
+# make demo   builds, runs and serves the bundled project
+# make test   installs what the tests need, and runs them all on both stores
+# make check  format, vet, staticcheck, and the tests with the race detector
+# make bench  the table of speeds, as ratios against PostGIS and bare handlers in the same run
+
+SHELL := /bin/bash
+export CGO_ENABLED ?= 0
+SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
+# Real files, where someone has put them: the tests that need them are skipped otherwise.
+ifneq ($(wildcard ../shared/real/README.md),)
+export OBSERVATOIRE_REAL ?= $(abspath ../shared/real)
+endif
+
+.PHONY: build demo test check bench deps clean
+
+build:
+	go build -trimpath -o bin/observatoire ./cmd/observatoire
+
+demo: build
+	./bin/observatoire demo --dir bin/demo
+
+# PostgreSQL, PostGIS, and the tools the results are checked with.
+PACKAGES := postgresql-15-postgis-3 gdal-bin proj-bin
+deps:
+	@if ! dpkg -s $(PACKAGES) >/dev/null 2>&1; then \
+	  $(SUDO) apt-get update -qq && \
+	  $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $(PACKAGES) >/dev/null; fi
+
+test: deps
+	.ci/with-postgres go test ./...
+
+STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
+check: deps
+	@test -z "$$(gofmt -l .)" || { echo "gofmt:"; gofmt -l .; exit 1; }
+	go vet ./...
+	go run $(STATICCHECK) ./...
+	GOOS=windows go build -o /dev/null ./cmd/observatoire
+	CGO_ENABLED=1 .ci/with-postgres go test -race ./...
+
+bench: deps
+	.ci/with-postgres go run ./cmd/observatoire/bench
+
+clean:
+	rm -rf bin data/out

@@ -1,0 +1,529 @@
+package indicators
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+
+	"observatoire/geo"
+)
+
+// An Input is everything a computation reads: figures, zones, how they overlap, and what is asked.
+type Input struct {
+	Layers      []geo.ZoneSet
+	Overlaps    []OverlapSet
+	Columns     []Column
+	Sources     []Source
+	Definitions []Definition
+
+	Studied     []string                // levels of the quarters: "qpv", "veille", "quartier_vecu"
+	References  []string                // levels they are compared to, in order
+	Communes    []string                // the project's communes; empty: all
+	Methods     map[string]string       // zone → method preferred there, after the producer's own value
+	Comparisons map[string][]string     // zone → its comparison territories
+	GeographyAs map[geo.Layer]geo.Layer // figures of the first layer meet the contours of the second
+}
+
+// A Result is what a computation gives, ordered.
+type Result struct {
+	Indicators []Definition
+	Values     []Value
+	Ecarts     []Ecart
+	Alertes    []Alerte
+}
+
+// populationVariable is the variable that holds the persons of a zone.
+const populationVariable = "population"
+
+// methodOrder is the order in which methods are preferred, by rule, after the producer's value and an exact sum.
+var methodOrder = map[Rule][]string{
+	Somme:    {MethodePopulation, MethodeCalage, MethodeSurface},
+	Ratio:    {MethodePopulation, MethodeCalage, MethodeConsolides, MethodeMoyenne, MethodePrincipal, MethodeSurface},
+	Mediane:  {MethodeDeciles, MethodeMedPonderee, MethodeMoyenne, MethodePrincipal},
+	Quantile: {MethodeMoyenne, MethodePrincipal},
+	Aucune:   {MethodeMoyenne, MethodePrincipal},
+}
+
+// A computation holds what the methods share.
+type computation struct {
+	Input
+	*book
+	links links
+	scope map[string]bool // communes of the project; nil: all
+	parts map[partsKey][][]part
+}
+
+type partsKey struct{ target, source geo.Layer }
+
+// Compute makes the series of every indicator that has a figure, and their gaps. It reads no file and no
+// clock: the same input gives the same result.
+func Compute(in Input) (Result, error) {
+	c := &computation{Input: in, book: newBook(in.Layers, in.Columns, in.Sources, in.GeographyAs),
+		parts: map[partsKey][][]part{}}
+	if len(in.Communes) > 0 {
+		c.scope = map[string]bool{}
+		for _, code := range in.Communes {
+			c.scope[code] = true
+		}
+	}
+	c.links = newLinks(c.book, in.Overlaps)
+	for _, set := range in.Overlaps {
+		c.addParts(set)
+	}
+	for _, layer := range c.order {
+		for z := range c.layers[layer].Zones {
+			for _, ref := range c.referenceLayers() {
+				if i, ok := c.links.reference(layer, z, ref); ok && slices.Contains(in.Studied, layer.Level()) {
+					c.links.note(ref, i)
+				}
+			}
+		}
+	}
+	for zone, others := range in.Comparisons {
+		for _, code := range append([]string{zone}, others...) {
+			if _, _, ok := c.find(code); !ok {
+				return Result{}, fmt.Errorf("comparisons: no layer of quarters has a zone %q", code)
+			}
+		}
+	}
+	for zone, method := range in.Methods {
+		if _, _, ok := c.find(zone); !ok {
+			return Result{}, fmt.Errorf("methods: no layer of quarters has a zone %q", zone)
+		}
+		if !knownMethod(method) {
+			return Result{}, fmt.Errorf("methods: %s: unknown method %q: one of %s", zone, method, strings.Join(allMethods(), ", "))
+		}
+	}
+
+	var r Result
+	for i := range in.Definitions {
+		values := c.indicator(&in.Definitions[i])
+		if len(values) == 0 {
+			continue
+		}
+		r.Indicators = append(r.Indicators, in.Definitions[i])
+		r.Values = append(r.Values, values...)
+	}
+	slices.SortFunc(r.Values, CompareValues)
+	r.Ecarts = c.gaps(r)
+	r.Alertes = append(c.alerts, c.review(r)...)
+	slices.SortFunc(r.Alertes, func(a, b Alerte) int { return cmp.Compare(a.ID, b.ID) })
+	return r, nil
+}
+
+// find is the layer and position of a quarter.
+func (c *computation) find(code string) (geo.Layer, int, bool) {
+	for _, l := range c.order {
+		if slices.Contains(c.Studied, l.Level()) {
+			if i, ok := c.layers[l].Index(code); ok {
+				return l, i, true
+			}
+		}
+	}
+	return "", 0, false
+}
+
+func allMethods() []string {
+	var all []string
+	for _, rule := range []Rule{Somme, Ratio, Mediane} {
+		for _, m := range methodOrder[rule] {
+			if !slices.Contains(all, m) {
+				all = append(all, m)
+			}
+		}
+	}
+	return all
+}
+
+func knownMethod(m string) bool { return slices.Contains(allMethods(), m) }
+
+func (c *computation) addParts(set OverlapSet) {
+	from, to := c.layers[set.From], c.layers[set.To]
+	if from == nil || to == nil || to.Layer.Level() != "iris" {
+		return
+	}
+	list := make([][]part, len(from.Zones))
+	for _, p := range set.Pairs {
+		list[p.From] = append(list[p.From], part{zone: p.To, of: p.ShareFrom, inside: p.ShareTo, sliver: p.Note != ""})
+	}
+	c.parts[partsKey{set.From, set.To}] = list
+}
+
+// indicator makes every value of one indicator: what producers say of each zone, and for the quarters and the
+// references what can be made of the zones beneath.
+func (c *computation) indicator(def *Definition) []Value {
+	var vars []string
+	if def.Value != "" {
+		vars = append(vars, def.Value)
+	}
+	vars = append(vars, def.Numerator...)
+	type slot struct {
+		sexe string
+		mil  int
+	}
+	byLayer := map[slot][]geo.Layer{}
+	var slots []slot
+	sexes := def.Sexes
+	if len(sexes) == 0 {
+		sexes = []string{"T"}
+	}
+	for _, k := range c.keys {
+		if !slices.Contains(vars, k.Variable) || !slices.Contains(sexes, k.Sexe) {
+			continue
+		}
+		s := slot{k.Sexe, k.Millesime}
+		if byLayer[s] == nil {
+			slots = append(slots, s)
+		}
+		if !slices.Contains(byLayer[s], k.Layer) {
+			byLayer[s] = append(byLayer[s], k.Layer)
+		}
+	}
+	var out []Value
+	for _, s := range slots {
+		held := map[geo.Layer]*terms{}
+		for _, layer := range byLayer[s] {
+			held[layer] = c.terms(def, layer, s.sexe, s.mil)
+		}
+		for _, layer := range c.order {
+			out = append(out, c.layer(def, layer, s.sexe, s.mil, held)...)
+		}
+	}
+	return out
+}
+
+func (c *computation) terms(def *Definition, layer geo.Layer, sexe string, mil int) *terms {
+	t := &terms{b: c.book, def: def, layer: layer, sexe: sexe, mil: mil}
+	for _, name := range []string{def.Weight, populationVariable} {
+		if f := c.nearest(name, layer, mil); name != "" && f != nil && t.pop == nil {
+			t.pop = make([]float64, len(f.V))
+			for i := range f.V {
+				if f.Statut[i] == Disponible {
+					t.pop[i] = f.V[i]
+				}
+			}
+		}
+	}
+	return t
+}
+
+// nearest finds the figures of a variable for the millésime closest to mil; the later one of two at the same
+// distance, the latest of all when mil is not known.
+func (c *computation) nearest(variable string, layer geo.Layer, mil int) *facts {
+	if mil == 0 {
+		mil = 9999
+	}
+	var best *facts
+	at := 0
+	for _, k := range c.keys {
+		if k.Variable != variable || k.Layer != layer || k.Sexe != "T" || k.Millesime == 0 {
+			continue
+		}
+		if best == nil || abs(k.Millesime-mil) < abs(at-mil) || abs(k.Millesime-mil) == abs(at-mil) && k.Millesime > at {
+			best, at = c.facts[k], k.Millesime
+		}
+	}
+	return best
+}
+
+func abs(n int) int {
+	if n < 0 {
+		return -n
+	}
+	return n
+}
+
+// layer makes the values of one layer, for one sex and one millésime.
+func (c *computation) layer(def *Definition, layer geo.Layer, sexe string, mil int, held map[geo.Layer]*terms) []Value {
+	set := c.layers[layer]
+	own := held[layer]
+	studied := slices.Contains(c.Studied, layer.Level())
+	reference := slices.Contains(c.References, layer.Level())
+	if own == nil && !studied && !reference {
+		return nil
+	}
+	key := Key{def.ID, layer, mil, sexe}
+	var out []Value
+	for z := range set.Zones {
+		var found []Value
+		if own != nil {
+			if v, said := c.producer(own, key, z); said {
+				found = append(found, v)
+			}
+		}
+		switch {
+		case studied:
+			found = append(found, c.quarter(def, key, z, held)...)
+		case reference && !hasAvailable(found):
+			if v, ok := c.aggregate(def, key, z, held); ok {
+				found = append(found, v)
+			}
+		}
+		if len(found) == 0 && !studied && !c.links.referenced(layer, z) {
+			continue
+		}
+		out = append(out, c.choose(def, key, z, found)...)
+	}
+	return out
+}
+
+func hasAvailable(vs []Value) bool {
+	return slices.ContainsFunc(vs, func(v Value) bool { return v.Statut == Disponible })
+}
+
+// producer is what a source says of the zone itself; said is false when none mentions it.
+func (c *computation) producer(t *terms, key Key, z int) (Value, bool) {
+	v, st, source, flagged := t.value(z)
+	if st == NonDisponible && !c.mentioned(t, z) {
+		return Value{}, false
+	}
+	out := Value{Key: key, Code: c.layers[key.Couche].Zones[z].Code, V: v, Statut: st, Nature: Producteur,
+		Methode: MethodeProducteur, Source: source}
+	if st != Disponible {
+		out.V, out.Source = 0, c.mention(t, z)
+		return out, true
+	}
+	out.Couverture, out.Sources, out.PartMax = Some(1), 1, 1
+	out.Fiabilite = Bonne
+	switch {
+	case flagged:
+		out.Fiabilite, out.Note = Fragile, "valeur signalée par le producteur"
+	case t.def.Rule == Somme && t.def.Unit == "habitants" && v < 200:
+		out.Fiabilite, out.Note = Fragile, "effectif inférieur à 200"
+	}
+	if as := c.as(t); as != "" {
+		out.Fiabilite = min(out.Fiabilite, Moyenne)
+		out.Note = joinNotes(out.Note, fmt.Sprintf("géographie %s rapprochée des contours %s", as, key.Couche))
+	}
+	return out, true
+}
+
+func joinNotes(a, b string) string {
+	if a == "" {
+		return b
+	}
+	return a + " ; " + b
+}
+
+// as is the layer the producer's codes refer to, when it is not the one they were met with.
+func (c *computation) as(t *terms) geo.Layer {
+	for _, list := range [][]string{{t.def.Value}, t.def.Numerator} {
+		for _, name := range list {
+			if f := c.facts[factKey{name, t.sexe, t.mil, t.layer}]; f != nil && f.As != "" {
+				return f.As
+			}
+		}
+	}
+	return ""
+}
+
+func (c *computation) mentioned(t *terms, z int) bool { return c.mention(t, z) != "" }
+
+func (c *computation) mention(t *terms, z int) string {
+	for _, list := range [][]string{{t.def.Value}, t.def.Numerator, t.def.Denominator} {
+		for _, name := range list {
+			if f := c.facts[factKey{name, t.sexe, t.mil, t.layer}]; f != nil && f.Source[z] != "" {
+				return f.Source[z]
+			}
+		}
+	}
+	return ""
+}
+
+// quarter estimates a quarter from the IRIS it cuts, by every method that applies, on every vintage of
+// contours that has figures; where several have, the latest contours are kept.
+func (c *computation) quarter(def *Definition, key Key, z int, held map[geo.Layer]*terms) []Value {
+	zone := c.layers[key.Couche].Zones[z]
+	var out []Value
+	for _, source := range slices.Backward(c.order) {
+		t := held[source]
+		list := c.parts[partsKey{key.Couche, source}]
+		if t == nil || list == nil || len(list[z]) == 0 {
+			continue
+		}
+		for _, e := range t.estimates(list[z], c.knownPopulation(key, z)) {
+			if slices.ContainsFunc(out, func(v Value) bool { return v.Methode == e.method }) {
+				continue
+			}
+			v := e.value(key, zone.Code, def)
+			if as := c.as(t); as != "" && v.Statut == Disponible {
+				v.Fiabilite = min(v.Fiabilite, Moyenne)
+				v.Note = joinNotes(v.Note, fmt.Sprintf("géographie %s rapprochée des contours %s", as, source))
+			}
+			out = append(out, v)
+		}
+	}
+	return out
+}
+
+// value turns an estimate into a value. Its reliability follows from how much of the source zones it used
+// lies inside the zone: an IRIS of which a tenth is in the quarter mostly speaks of others.
+func (e estimate) value(key Key, code string, def *Definition) Value {
+	v := Value{Key: key, Code: code, Statut: e.statut, Nature: Estimation, Methode: e.method, Source: e.source,
+		Sources: e.n, PartMax: e.partMax}
+	if e.statut != Disponible {
+		return v
+	}
+	v.V, v.Couverture = e.v, Some(e.cover)
+	switch {
+	case e.inside >= 0.95:
+		v.Fiabilite = Bonne
+	case e.inside >= 0.5:
+		v.Fiabilite = Moyenne
+	case e.inside >= 0.1:
+		v.Fiabilite = Fragile
+	default:
+		v.Fiabilite = Insuffisante
+	}
+	if e.flagged || e.cover < 0.8 {
+		v.Fiabilite = min(v.Fiabilite, Fragile)
+	}
+	if def.Rule == Somme && e.method == MethodeSurface && e.inside < publishableInside {
+		v.Fiabilite = Insuffisante
+		v.Note = "effectif réparti au prorata de la surface : table de travail"
+	}
+	return v
+}
+
+// knownPopulation is the population a producer gives for the quarter, of the millésime closest to the key's.
+func (c *computation) knownPopulation(key Key, z int) Opt {
+	f := c.nearest(populationVariable, key.Couche, key.Millesime)
+	if f == nil || f.Statut[z] != Disponible {
+		return Opt{}
+	}
+	return Some(f.V[z])
+}
+
+// aggregate makes a reference's value from the zones that compose it: communes first, then IRIS. A sum needs
+// nearly all of them; a median comes from their deciles.
+func (c *computation) aggregate(def *Definition, key Key, z int, held map[geo.Layer]*terms) (Value, bool) {
+	zone := c.layers[key.Couche].Zones[z]
+	var best Value
+	found := false
+	for _, level := range []string{"commune", "iris"} {
+		if level == key.Couche.Level() {
+			continue
+		}
+		for _, source := range slices.Backward(c.order) {
+			t := held[source]
+			if source.Level() != level || t == nil {
+				continue
+			}
+			parts := c.links.components(key.Couche, z, source)
+			if len(parts) == 0 {
+				continue
+			}
+			c.share(t, parts)
+			e, ok := t.aggregate(parts)
+			if !ok {
+				continue
+			}
+			v := e.value(key, zone.Code, def)
+			if v.Statut == Disponible {
+				if e.cover < 0.98 {
+					v.Fiabilite = min(v.Fiabilite, Moyenne)
+				}
+				if as := c.as(t); as != "" {
+					v.Note = joinNotes(v.Note, fmt.Sprintf("géographie %s rapprochée des contours %s", as, source))
+				}
+				return v, true
+			}
+			if !found {
+				best, found = v, true
+			}
+		}
+	}
+	return best, found
+}
+
+// share sets what each component is of the whole: by population where it is known, else by number.
+func (c *computation) share(t *terms, parts []part) {
+	sum := 0.0
+	for _, p := range parts {
+		if t.pop != nil {
+			sum += t.pop[p.zone]
+		}
+	}
+	for i, p := range parts {
+		parts[i].inside = 1
+		if sum > 0 {
+			parts[i].of = t.pop[p.zone] / sum
+		} else {
+			parts[i].of = 1 / float64(len(parts))
+		}
+	}
+}
+
+// aggregate sums whole components, or takes the median of their mixture.
+func (t *terms) aggregate(parts []part) (estimate, bool) {
+	w := slices.Repeat([]float64{1}, len(parts))
+	switch t.def.Rule {
+	case Somme:
+		return t.combine(MethodeAgregation, parts, w), true
+	case Ratio:
+		if t.hasTerms() {
+			return t.combine(MethodeAgregation, parts, w), true
+		}
+	case Mediane:
+		for _, e := range t.quantile(parts, w) {
+			if e.statut == Disponible {
+				return e, true
+			}
+		}
+	}
+	return estimate{}, false
+}
+
+// choose marks the value that is shown and gives it the range of the methods. Where nothing is available the
+// zone still has a value, whose statut says why.
+func (c *computation) choose(def *Definition, key Key, z int, found []Value) []Value {
+	zone := c.layers[key.Couche].Zones[z].Code
+	order := append([]string{MethodeProducteur, MethodeAgregation}, c.Methods[zone])
+	order = append(order, methodOrder[def.Rule]...)
+	best := -1
+	rank := func(m string) int {
+		if i := slices.Index(order, m); i >= 0 {
+			return i
+		}
+		return len(order)
+	}
+	var lo, hi Opt
+	for i, v := range found {
+		if v.Statut != Disponible {
+			continue
+		}
+		if v.Nature == Estimation {
+			if !lo.OK || v.V < lo.V {
+				lo = Some(v.V)
+			}
+			if !hi.OK || v.V > hi.V {
+				hi = Some(v.V)
+			}
+		}
+		working := def.Rule == Somme && v.Methode == MethodeSurface && v.Fiabilite == Insuffisante
+		if !working && (best < 0 || rank(v.Methode) < rank(found[best].Methode)) {
+			best = i
+		}
+	}
+	if best < 0 { // what the producer says of the absence, else that nothing is known
+		if i := slices.IndexFunc(found, func(v Value) bool { return v.Methode == MethodeProducteur }); i >= 0 {
+			best = i
+		}
+	}
+	if best < 0 {
+		v := Value{Key: key, Code: zone, Statut: NonDisponible, Nature: Estimation}
+		for _, f := range found {
+			if f.Statut == Secret || f.Statut == NonSignificatif {
+				v.Statut, v.Source = f.Statut, f.Source
+			}
+		}
+		found = append(found, v)
+		best = len(found) - 1
+	}
+	found[best].Retenue = true
+	if found[best].Nature == Estimation && found[best].Statut == Disponible {
+		found[best].Min, found[best].Max = lo, hi
+	}
+	return found
+}

@@ -1,0 +1,242 @@
+package indicators
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+
+	"observatoire/geo"
+)
+
+// A factKey names the figures of one variable on one layer.
+type factKey struct {
+	Variable  string
+	Sexe      string
+	Millesime int
+	Layer     geo.Layer
+}
+
+// facts are the figures of one variable for every zone of one layer, by position of the zone.
+type facts struct {
+	V       []float64
+	Statut  []Statut // NonDisponible where no source says anything
+	Signale []bool
+	Source  []string  // where each figure comes from: "file : column", or its own reference
+	Edition int       // edition_source of the file they were first read from
+	As      geo.Layer // the layer the producer's codes refer to, when it is not the one they were met with
+}
+
+// A book holds every figure that was read, placed on the layers of the project.
+type book struct {
+	layers map[geo.Layer]*geo.ZoneSet
+	order  []geo.Layer
+	facts  map[factKey]*facts
+	keys   []factKey // sorted
+	alerts []Alerte
+}
+
+// place finds the layer a column's codes are met with: their own vintage, or another by an explicit
+// geography_as. ok is false when the project has none.
+func place(c Column, layers map[geo.Layer]*geo.ZoneSet, as map[geo.Layer]geo.Layer) (own, met geo.Layer, ok bool) {
+	own = geo.Layer(c.Level)
+	if c.Vintage != 0 {
+		own = geo.Layer(fmt.Sprintf("%s-%d", c.Level, c.Vintage))
+	}
+	if _, held := layers[own]; held {
+		return own, own, true
+	}
+	if to, said := as[own]; said {
+		_, held := layers[to]
+		return own, to, held
+	}
+	if c.Vintage != 0 {
+		return own, own, false
+	}
+	// A file that does not say its geography meets the only layer of its level.
+	for l := range layers {
+		if l.Level() == c.Level {
+			if ok {
+				return own, own, false
+			}
+			met, ok = l, true
+		}
+	}
+	return own, met, ok
+}
+
+// CompleteLayers adds, for every vintage that figures refer to and no layer or geography_as provides, a layer
+// of codes without geometry, so that its figures are kept but never drawn nor split.
+func CompleteLayers(layers []geo.ZoneSet, columns []Column, as map[geo.Layer]geo.Layer) []geo.ZoneSet {
+	held := map[geo.Layer]*geo.ZoneSet{}
+	for i := range layers {
+		held[layers[i].Layer] = &layers[i]
+	}
+	missing := map[geo.Layer]map[string]bool{}
+	for _, c := range columns {
+		own, _, ok := place(c, held, as)
+		if ok {
+			continue
+		}
+		if missing[own] == nil {
+			missing[own] = map[string]bool{}
+		}
+		for _, code := range c.Codes {
+			missing[own][code] = true
+		}
+	}
+	for layer, codes := range missing {
+		set := geo.ZoneSet{Layer: layer, Title: fmt.Sprintf("%s (sans contours)", layer)}
+		for code := range codes {
+			set.Zones = append(set.Zones, geo.Zone{Code: code})
+		}
+		slices.SortFunc(set.Zones, func(a, b geo.Zone) int { return cmp.Compare(a.Code, b.Code) })
+		layers = append(layers, set)
+	}
+	slices.SortFunc(layers, func(a, b geo.ZoneSet) int { return cmp.Compare(a.Layer, b.Layer) })
+	return layers
+}
+
+// newBook places every column on its layer. Where two files give the same figure the latest edition is kept,
+// and a difference is reported.
+func newBook(layers []geo.ZoneSet, columns []Column, sources []Source, as map[geo.Layer]geo.Layer) *book {
+	b := &book{layers: map[geo.Layer]*geo.ZoneSet{}, facts: map[factKey]*facts{}}
+	for i := range layers {
+		b.layers[layers[i].Layer] = &layers[i]
+		b.order = append(b.order, layers[i].Layer)
+	}
+	slices.Sort(b.order)
+	bySource := map[string]Source{}
+	for _, s := range sources {
+		bySource[s.ID] = s
+	}
+	columns = slices.Clone(columns)
+	slices.SortStableFunc(columns, func(x, y Column) int { // the latest edition first
+		return cmp.Or(cmp.Compare(bySource[y.Source].Edition, bySource[x.Source].Edition),
+			cmp.Compare(x.Source, y.Source))
+	})
+	type clash struct {
+		n     int
+		first string
+	}
+	clashes := map[string]*clash{}
+	for _, c := range columns {
+		own, layer, ok := place(c, b.layers, as)
+		if !ok {
+			continue
+		}
+		set := b.layers[layer]
+		key := factKey{c.Variable, c.Sexe, c.Millesime, layer}
+		f := b.facts[key]
+		if f == nil {
+			f = &facts{V: make([]float64, len(set.Zones)), Statut: make([]Statut, len(set.Zones)),
+				Source: make([]string, len(set.Zones)), Edition: bySource[c.Source].Edition}
+			for i := range f.Statut {
+				f.Statut[i] = NonDisponible
+			}
+			b.facts[key] = f
+		}
+		if own != layer {
+			f.As = own
+		}
+		where := bySource[c.Source].File
+		if where == "" {
+			where = c.Source
+		}
+		if c.Header != "" {
+			where += " : " + c.Header
+		}
+		for i, code := range c.Codes {
+			z, known := set.Index(code)
+			if !known {
+				continue
+			}
+			ref := where
+			if c.Ref != nil && c.Ref[i] != "" {
+				ref = c.Ref[i]
+			}
+			if f.Source[z] != "" && (f.Statut[z] == Disponible || c.Statut[i] != Disponible) {
+				if f.Statut[z] == Disponible && c.Statut[i] == Disponible && !near(f.V[z], c.V[i]) {
+					id := fmt.Sprintf("%s|%s", f.Source[z], where)
+					if clashes[id] == nil {
+						clashes[id] = &clash{first: fmt.Sprintf("%s, %s %s : %s contre %s", code, c.Variable,
+							FormatMillesime(c.Millesime), FormatNumber(f.V[z]), FormatNumber(c.V[i]))}
+					}
+					clashes[id].n++
+				}
+				continue
+			}
+			f.V[z], f.Statut[z], f.Source[z] = c.V[i], c.Statut[i], ref
+			if c.Signale != nil && c.Signale[i] {
+				if f.Signale == nil {
+					f.Signale = make([]bool, len(set.Zones))
+				}
+				f.Signale[z] = true
+			}
+		}
+	}
+	for key := range b.facts {
+		b.keys = append(b.keys, key)
+	}
+	slices.SortFunc(b.keys, func(x, y factKey) int {
+		return cmp.Or(cmp.Compare(x.Variable, y.Variable), cmp.Compare(x.Layer, y.Layer),
+			cmp.Compare(x.Millesime, y.Millesime), cmp.Compare(x.Sexe, y.Sexe))
+	})
+	for id, c := range clashes {
+		kept, other, _ := strings.Cut(id, "|")
+		b.alerts = append(b.alerts, Alerte{ID: "precedence:" + id, Kind: "precedence", Gravite: "information",
+			Objet: kept, Message: fmt.Sprintf("%d valeur(s) diffèrent de « %s » ; la plus récente est retenue (première : %s)",
+				c.n, other, c.first)})
+	}
+	return b
+}
+
+// near says whether two printed figures are the same up to the rounding of a unit in the last place.
+func near(a, b float64) bool {
+	d := a - b
+	if d < 0 {
+		d = -d
+	}
+	return d <= 1e-9*max(1, a, -a)
+}
+
+// at is the figure of a zone, Absent when there is none.
+func (f *facts) at(i int) (float64, Statut) {
+	if f == nil {
+		return 0, NonDisponible
+	}
+	return f.V[i], f.Statut[i]
+}
+
+func (f *facts) signale(i int) bool { return f != nil && f.Signale != nil && f.Signale[i] }
+
+// sum adds the variables of a zone; the first that is absent makes the sum absent, with its statut.
+func (b *book) sum(vars []string, sexe string, mil int, layer geo.Layer, zone int) (v float64, st Statut, source string, flagged bool) {
+	for _, name := range vars {
+		f := b.facts[factKey{name, sexe, mil, layer}]
+		x, s := f.at(zone)
+		if s != Disponible {
+			return 0, s, "", false
+		}
+		v += x
+		source = joinSources(source, f.Source[zone])
+		flagged = flagged || f.signale(zone)
+	}
+	return v, Disponible, source, flagged
+}
+
+// joinSources adds a source to a list written "a ; b", once.
+func joinSources(list, source string) string {
+	if source == "" || list == source {
+		return list
+	}
+	if list == "" {
+		return source
+	}
+	for s := range strings.SplitSeq(list, " ; ") {
+		if s == source {
+			return list
+		}
+	}
+	return list + " ; " + source
+}

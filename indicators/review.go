@@ -1,0 +1,218 @@
+package indicators
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+
+	"observatoire/geo"
+)
+
+// minArealCoverage is the share of a quarter that the IRIS must cover for nothing to be said about it.
+const minArealCoverage = 0.995
+
+// jump is the change between two consecutive millésimes beyond which a person should look: in points for a
+// percentage, relative otherwise.
+const (
+	jumpPoints   = 10
+	jumpRelative = 0.3
+)
+
+// review lists what a person should look at before publishing.
+func (c *computation) review(r Result) []Alerte {
+	out := c.reviewZones()
+	out = append(out, c.reviewSources()...)
+	out = append(out, reviewSeries(r)...)
+	return append(out, c.reviewIdentical(r)...)
+}
+
+// reviewZones reports the quarters that the IRIS do not cover whole, and the slivers.
+func (c *computation) reviewZones() []Alerte {
+	var out []Alerte
+	for _, layer := range c.order {
+		if !slices.Contains(c.Studied, layer.Level()) {
+			continue
+		}
+		for _, source := range c.order {
+			list := c.parts[partsKey{layer, source}]
+			for z, parts := range list {
+				zone := c.layers[layer].Zones[z]
+				if zone.Geom == nil {
+					continue
+				}
+				if cover := total(parts); cover < minArealCoverage {
+					out = append(out, Alerte{ID: fmt.Sprintf("couverture:%s:%s:%s", layer, zone.Code, source),
+						Kind: "couverture", Gravite: "attention", Objet: zone.Code,
+						Message: fmt.Sprintf("%s n'est couvert qu'à %s %% par les contours %s", label(zone.Name, zone.Code),
+							FrenchNumber(100*cover, 1), source)})
+				}
+				for _, p := range parts {
+					if p.sliver {
+						iris := c.layers[source].Zones[p.zone]
+						out = append(out, Alerte{ID: fmt.Sprintf("lisere:%s:%s:%s:%s", layer, zone.Code, source, iris.Code),
+							Kind: "lisere", Gravite: "information", Objet: zone.Code,
+							Message: fmt.Sprintf("liseré de %s %% de %s dans %s (%s) : compté dans la mesure, pas parmi les IRIS recoupés",
+								FrenchNumber(100*p.of, 2), label(zone.Name, zone.Code), label(iris.Name, iris.Code), source)})
+					}
+				}
+			}
+		}
+	}
+	return out
+}
+
+// reviewSources reports codes no layer holds, millésimes the producer does not give, and a geography met with
+// the contours of another year.
+func (c *computation) reviewSources() []Alerte {
+	var out []Alerte
+	for _, s := range c.Sources {
+		if n := len(s.Unknown); n > 0 {
+			out = append(out, Alerte{ID: "code_inconnu:" + s.ID, Kind: "code_inconnu", Gravite: "attention", Objet: s.File,
+				Message: fmt.Sprintf("%d code(s) du département absents de la géographie : %s", n, some(s.Unknown, 5))})
+		}
+	}
+	type met struct{ own, as string }
+	seen := map[met][]string{}
+	for _, k := range c.keys {
+		if f := c.facts[k]; f.As != "" {
+			m := met{string(f.As), string(k.Layer)}
+			if !slices.Contains(seen[m], k.Variable) {
+				seen[m] = append(seen[m], k.Variable)
+			}
+		}
+	}
+	for m, vars := range seen {
+		out = append(out, Alerte{ID: "geographie:" + m.own + ":" + m.as, Kind: "geographie", Gravite: "attention",
+			Objet: m.own, Message: fmt.Sprintf("figures de %s rapprochées des contours %s (%d variables) : même code ne veut pas dire même lieu ; fiabilité au plus moyenne",
+				m.own, m.as, len(vars))})
+	}
+	return out
+}
+
+// reviewSeries reports jumps between consecutive millésimes of a shown series, and series without millésime.
+func reviewSeries(r Result) []Alerte {
+	var out []Alerte
+	defs := map[string]Definition{}
+	for _, d := range r.Indicators {
+		defs[d.ID] = d
+	}
+	unknown := map[string]int{}
+	type line struct{ indicateur, couche, code, sexe string }
+	last := map[line]Value{}
+	for _, v := range r.Values {
+		if !v.Retenue || v.Statut != Disponible || v.Couche.Level() == "iris" {
+			continue
+		}
+		if v.Millesime == 0 {
+			unknown[v.Indicateur]++
+			continue
+		}
+		l := line{v.Indicateur, string(v.Couche), v.Code, v.Sexe}
+		before, ok := last[l]
+		last[l] = v
+		if !ok {
+			continue
+		}
+		d := defs[v.Indicateur]
+		change, unit := v.V-before.V, "points"
+		big := change > jumpPoints || change < -jumpPoints
+		if d.Unit != "%" {
+			if before.V == 0 {
+				continue
+			}
+			change, unit = 100*(v.V-before.V)/before.V, "%"
+			big = change > 100*jumpRelative || change < -100*jumpRelative
+		}
+		if big {
+			out = append(out, Alerte{ID: fmt.Sprintf("saut:%s:%s:%s:%s:%d", v.Indicateur, v.Couche, v.Code, v.Sexe, v.Millesime),
+				Kind: "saut", Gravite: "attention", Objet: v.Code, Message: fmt.Sprintf("%s (%s) passe de %s à %s entre %d et %d : %s %s",
+					d.Label, v.Code, FrenchNumber(before.V, d.Decimals), FrenchNumber(v.V, d.Decimals), before.Millesime, v.Millesime,
+					FrenchSigned(change, 1), unit)})
+		}
+	}
+	for id, n := range unknown {
+		out = append(out, Alerte{ID: "millesime:" + id, Kind: "millesime", Gravite: "attention", Objet: id,
+			Message: fmt.Sprintf("%s : %d valeur(s) dont le producteur ne donne pas le millésime ; ni écart, ni rang", defs[id].Label, n)})
+	}
+	return out
+}
+
+// reviewIdentical reports quarters whose estimates are equal because they rest on the same source zones: the
+// figures do not tell them apart. Their reliability says so too.
+func (c *computation) reviewIdentical(r Result) []Alerte {
+	type group struct {
+		key     Key
+		methode string
+		iris    string // the source zones
+		v       float64
+	}
+	groups := map[group][]int{}
+	for i, v := range r.Values {
+		if v.Nature == Estimation && v.Statut == Disponible && v.Retenue && slices.Contains(c.Studied, v.Couche.Level()) {
+			k := v.Key
+			k.Couche = "" // a QPV and a quartier de veille may share their IRIS
+			z, _ := c.layers[v.Couche].Index(v.Code)
+			g := group{k, v.Methode, c.cut(v.Couche, z), v.V}
+			groups[g] = append(groups[g], i)
+		}
+	}
+	pairs := map[string]int{}
+	for _, members := range groups {
+		if len(members) < 2 {
+			continue
+		}
+		var codes []string
+		for _, i := range members {
+			v := &r.Values[i]
+			v.Fiabilite = Insuffisante
+			v.Note = joinNotes(v.Note, "mêmes IRIS qu'un autre quartier : ne les distingue pas")
+			codes = append(codes, v.Code)
+		}
+		slices.Sort(codes)
+		pairs[strings.Join(codes, ", ")]++
+	}
+	var out []Alerte
+	for codes, n := range pairs {
+		out = append(out, Alerte{ID: "identique:" + codes, Kind: "identique", Gravite: "attention", Objet: codes,
+			Message: fmt.Sprintf("%s : %d valeur(s) identiques, tirées des mêmes IRIS ; elles ne distinguent pas ces quartiers", codes, n)})
+	}
+	return out
+}
+
+// cut lists the IRIS a quarter cuts, on every vintage of contours.
+func (c *computation) cut(layer geo.Layer, z int) string {
+	var b strings.Builder
+	for _, source := range c.order {
+		list := c.parts[partsKey{layer, source}]
+		if list == nil {
+			continue
+		}
+		zones := []int{}
+		for _, p := range list[z] {
+			if !p.sliver {
+				zones = append(zones, p.zone)
+			}
+		}
+		slices.Sort(zones)
+		fmt.Fprintf(&b, "%s%v", source, zones)
+	}
+	return b.String()
+}
+
+func label(name, code string) string {
+	if name == "" {
+		return code
+	}
+	return name
+}
+
+// some shows the first n of a list.
+func some(list []string, n int) string {
+	list = slices.Clone(list)
+	slices.SortFunc(list, cmp.Compare[string])
+	if len(list) <= n {
+		return strings.Join(list, ", ")
+	}
+	return strings.Join(list[:n], ", ") + fmt.Sprintf("… et %d autres", len(list)-n)
+}
