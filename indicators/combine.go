@@ -173,7 +173,7 @@ type terms struct {
 	layer geo.Layer
 	sexe  string
 	mil   int
-	pop   []float64 // persons of each zone, for weights; nil when not known
+	pop   []float64 // persons of each zone, for weights, or unknownPopulation; nil when none is known
 }
 
 // value is the indicator itself in a source zone: the producer's, or the ratio of its terms.
@@ -293,6 +293,11 @@ func total(parts []part) float64 {
 	return s
 }
 
+// populated says whether the population of every part is known.
+func (t *terms) populated(parts []part) bool {
+	return t.pop != nil && !slices.ContainsFunc(parts, func(p part) bool { return t.pop[p.zone] < 0 })
+}
+
 // countVars are the variables that add up: the numerator, or the value of a count.
 func (t *terms) countVars() []string {
 	if len(t.def.Numerator) > 0 {
@@ -334,7 +339,7 @@ func (t *terms) mean(method string, parts []part, need float64) estimate {
 // quantile estimates a median from the deciles of the parts, mixed with weights w·population; where the
 // deciles are missing, from the medians weighted the same way, which is a last resort and named so.
 func (t *terms) quantile(parts []part, w []float64) []estimate {
-	if t.pop == nil {
+	if !t.populated(parts) {
 		return nil
 	}
 	deciles := estimate{method: MethodeDeciles}
@@ -436,10 +441,10 @@ func (t *terms) estimates(parts []part, known Opt) []estimate {
 	})}
 
 	var calage []float64
-	if t.pop != nil && known.OK {
+	if known.OK && t.populated(parts) {
 		shares, pop := make([]float64, len(parts)), make([]float64, len(parts))
 		for i, p := range parts {
-			shares[i], pop[i] = p.of, max(0, t.pop[p.zone])
+			shares[i], pop[i] = p.of, t.pop[p.zone]
 		}
 		if w, ok := CalageWeights(known.V, shares, pop); ok {
 			calage = w

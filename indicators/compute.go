@@ -36,6 +36,9 @@ type Result struct {
 // populationVariable is the variable that holds the persons of a zone.
 const populationVariable = "population"
 
+// unknownPopulation marks a zone whose population no source gives.
+const unknownPopulation = -1
+
 // methodOrder is the order in which methods are preferred, by rule, after the producer's value and an exact sum.
 var methodOrder = map[Rule][]string{
 	Somme:    {MethodePopulation, MethodeCalage, MethodeSurface},
@@ -199,6 +202,7 @@ func (c *computation) terms(def *Definition, layer geo.Layer, sexe string, mil i
 		if f := c.nearest(name, layer, mil); name != "" && f != nil && t.pop == nil {
 			t.pop = make([]float64, len(f.V))
 			for i := range f.V {
+				t.pop[i] = unknownPopulation
 				if f.Statut[i] == Disponible {
 					t.pop[i] = f.V[i]
 				}
@@ -414,7 +418,7 @@ func (c *computation) aggregate(def *Definition, key Key, z int, held map[geo.La
 			if len(parts) == 0 {
 				continue
 			}
-			c.share(t, parts)
+			t.share(parts)
 			e, ok := t.aggregate(parts)
 			if !ok {
 				continue
@@ -437,17 +441,18 @@ func (c *computation) aggregate(def *Definition, key Key, z int, held map[geo.La
 	return best, found
 }
 
-// share sets what each component is of the whole: by population where it is known, else by number.
-func (c *computation) share(t *terms, parts []part) {
-	sum := 0.0
+// share sets what each component is of the whole: by population where that of every one is known, else by number.
+func (t *terms) share(parts []part) {
+	sum, known := 0.0, t.pop != nil
 	for _, p := range parts {
-		if t.pop != nil {
-			sum += t.pop[p.zone]
+		if known = known && t.pop[p.zone] >= 0; !known {
+			break
 		}
+		sum += t.pop[p.zone]
 	}
 	for i, p := range parts {
 		parts[i].inside = 1
-		if sum > 0 {
+		if known && sum > 0 {
 			parts[i].of = t.pop[p.zone] / sum
 		} else {
 			parts[i].of = 1 / float64(len(parts))
