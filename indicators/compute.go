@@ -215,13 +215,13 @@ func (c *computation) terms(def *Definition, layer geo.Layer, sexe string, mil i
 // nearest finds the figures of a variable for the millésime closest to mil; the later one of two at the same
 // distance, the latest of all when mil is not known.
 func (c *computation) nearest(variable string, layer geo.Layer, mil int) *facts {
-	if mil == 0 {
+	if mil <= 0 {
 		mil = 9999
 	}
 	var best *facts
 	at := 0
 	for _, k := range c.keys {
-		if k.Variable != variable || k.Layer != layer || k.Sexe != "T" || k.Millesime == 0 {
+		if k.Variable != variable || k.Layer != layer || k.Sexe != "T" || k.Millesime <= 0 {
 			continue
 		}
 		if best == nil || abs(k.Millesime-mil) < abs(at-mil) || abs(k.Millesime-mil) == abs(at-mil) && k.Millesime > at {

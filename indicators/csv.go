@@ -33,10 +33,21 @@ func FormatNumber(v float64) string {
 
 // FormatMillesime writes a year; one that the producer does not give is empty.
 func FormatMillesime(year int) string {
-	if year == 0 {
+	if year <= 0 {
 		return ""
 	}
 	return strconv.Itoa(year)
+}
+
+// LabelMillesime is a year for readers, who are told when the producer does not give it.
+func LabelMillesime(year int) string {
+	switch {
+	case year > 0:
+		return strconv.Itoa(year)
+	case year < 0:
+		return "inconnu (fichier " + strconv.Itoa(-year) + ")"
+	}
+	return "inconnu"
 }
 
 func (o Opt) String() string {
@@ -183,7 +194,7 @@ func SeriesRows(e *Edition, values []Value) []SeriesRow {
 		r := SeriesRow{v.Indicateur, v.Couche, v.Code, names.Zone(v.Couche, v.Code), nil, v.Sexe, v.Valeur().pointer(),
 			names.Unit(v.Indicateur), v.Statut.String(), v.Nature.String(), v.Methode, v.Retenue, v.Couverture.pointer(),
 			v.Min.pointer(), v.Max.pointer(), v.IC95Bas.pointer(), v.IC95Haut.pointer(), v.Fiabilite.String(), v.Source, v.Note}
-		if v.Millesime != 0 {
+		if v.Millesime > 0 {
 			r.Millesime = &v.Millesime
 		}
 		rows = append(rows, r)

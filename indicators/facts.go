@@ -126,6 +126,9 @@ func newBook(layers []geo.ZoneSet, columns []Column, sources []Source, as map[ge
 			continue
 		}
 		set := b.layers[layer]
+		if c.Millesime == 0 { // two files that do not say their year do not speak of the same year
+			c.Millesime = -bySource[c.Source].Edition
+		}
 		key := factKey{c.Variable, c.Sexe, c.Millesime, layer}
 		f := b.facts[key]
 		if f == nil {

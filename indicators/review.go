@@ -104,7 +104,7 @@ func reviewSeries(r Result) []Alerte {
 		if !v.Retenue || v.Statut != Disponible || v.Couche.Level() == "iris" {
 			continue
 		}
-		if v.Millesime == 0 {
+		if v.Millesime <= 0 {
 			unknown[v.Indicateur]++
 			continue
 		}

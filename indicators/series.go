@@ -89,8 +89,10 @@ func Some(v float64) Opt { return Opt{v, true} }
 type Key struct {
 	Indicateur string
 	Couche     geo.Layer
-	Millesime  int    // year of the figures; 0 when the producer does not say (flagged: no gap, no rank)
-	Sexe       string // "F", "H" or "T"
+	// Millesime is the year of the figures. Where the producer does not say it is not positive: less the
+	// edition_source of the file, so that the figures of two files stay apart. No gap, no rank then.
+	Millesime int
+	Sexe      string // "F", "H" or "T"
 }
 
 // A Value is one figure for one zone by one method. V has a meaning only when Statut is Disponible.
