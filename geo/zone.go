@@ -52,6 +52,16 @@ type ZoneSet struct {
 	Zones     []Zone
 }
 
+// Drawn says whether any zone has a geometry.
+func (s *ZoneSet) Drawn() bool {
+	for i := range s.Zones {
+		if s.Zones[i].Geom != nil {
+			return true
+		}
+	}
+	return false
+}
+
 // Index returns the position of the zone with this code, and whether there is one.
 func (s *ZoneSet) Index(code string) (int, bool) {
 	lo, hi := 0, len(s.Zones)
