@@ -1,0 +1,451 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	_ "embed"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"math"
+	"net/url"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+
+	"github.com/paulmach/orb"
+	"github.com/paulmach/orb/encoding/wkb"
+	_ "modernc.org/sqlite" // the SQLite driver
+
+	"observatoire/geo"
+	"observatoire/indicators"
+)
+
+// An edition's file is a GeoPackage 1.3: a feature table with its R-tree for each layer, an attribute table for
+// each table of the schema. It holds no clock: the same edition gives the same bytes.
+const (
+	applicationID = 0x47504B47 // "GPKG"
+	userVersion   = 10300
+	lastChange    = "2000-01-01T00:00:00.000Z"
+)
+
+// srsText holds, one a line, the definitions (WKT 1) of WGS 84 and of the legal projections of France.
+//
+//go:embed srs.txt
+var srsText string
+
+var srsName = regexp.MustCompile(`^(?:GEOGCS|PROJCS)\["([^"]+)"`)
+var srsCode = regexp.MustCompile(`AUTHORITY\["EPSG","(\d+)"\]\]$`)
+
+// srsDefinition gives the name and the WKT of a reference system.
+func srsDefinition(epsg int) (name, wkt string, err error) {
+	var known []string
+	for line := range strings.Lines(srsText) {
+		line = strings.TrimSpace(line)
+		code := srsCode.FindStringSubmatch(line)[1]
+		if code == strconv.Itoa(epsg) {
+			return srsName.FindStringSubmatch(line)[1], line, nil
+		}
+		known = append(known, code)
+	}
+	return "", "", fmt.Errorf("EPSG:%d is not one of the legal projections %s", epsg, strings.Join(known, ", "))
+}
+
+// gpkgTables are the tables every GeoPackage has.
+const gpkgTables = `
+CREATE TABLE gpkg_spatial_ref_sys (
+	srs_name TEXT NOT NULL,
+	srs_id INTEGER NOT NULL PRIMARY KEY,
+	organization TEXT NOT NULL,
+	organization_coordsys_id INTEGER NOT NULL,
+	definition TEXT NOT NULL,
+	description TEXT
+);
+INSERT INTO gpkg_spatial_ref_sys VALUES
+	('Undefined cartesian SRS', -1, 'NONE', -1, 'undefined', 'undefined cartesian coordinate reference system'),
+	('Undefined geographic SRS', 0, 'NONE', 0, 'undefined', 'undefined geographic coordinate reference system');
+CREATE TABLE gpkg_contents (
+	table_name TEXT NOT NULL PRIMARY KEY,
+	data_type TEXT NOT NULL,
+	identifier TEXT UNIQUE,
+	description TEXT DEFAULT '',
+	last_change DATETIME NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ','now')),
+	min_x DOUBLE,
+	min_y DOUBLE,
+	max_x DOUBLE,
+	max_y DOUBLE,
+	srs_id INTEGER,
+	CONSTRAINT fk_gc_r_srs_id FOREIGN KEY (srs_id) REFERENCES gpkg_spatial_ref_sys(srs_id)
+);
+CREATE TABLE gpkg_geometry_columns (
+	table_name TEXT NOT NULL,
+	column_name TEXT NOT NULL,
+	geometry_type_name TEXT NOT NULL,
+	srs_id INTEGER NOT NULL,
+	z TINYINT NOT NULL,
+	m TINYINT NOT NULL,
+	CONSTRAINT pk_geom_cols PRIMARY KEY (table_name, column_name),
+	CONSTRAINT uk_gc_table_name UNIQUE (table_name),
+	CONSTRAINT fk_gc_tn FOREIGN KEY (table_name) REFERENCES gpkg_contents(table_name),
+	CONSTRAINT fk_gc_srs FOREIGN KEY (srs_id) REFERENCES gpkg_spatial_ref_sys (srs_id)
+);
+CREATE TABLE gpkg_extensions (
+	table_name TEXT,
+	column_name TEXT,
+	extension_name TEXT NOT NULL,
+	definition TEXT NOT NULL,
+	scope TEXT NOT NULL,
+	CONSTRAINT ge_tce UNIQUE (table_name, column_name, extension_name)
+);`
+
+// rtreeTriggers keep the R-tree right when someone edits the layer: the GeoPackage's own text. They call ST_
+// functions that QGIS and GDAL have and we have not, so they are created once the rows are written.
+const rtreeTriggers = `
+CREATE TRIGGER "rtree_{t}_geom_insert" AFTER INSERT ON "{t}"
+	WHEN (new."geom" NOT NULL AND NOT ST_IsEmpty(NEW."geom"))
+BEGIN
+	INSERT OR REPLACE INTO "rtree_{t}_geom" VALUES (NEW."fid",
+		ST_MinX(NEW."geom"), ST_MaxX(NEW."geom"), ST_MinY(NEW."geom"), ST_MaxY(NEW."geom"));
+END;
+CREATE TRIGGER "rtree_{t}_geom_update1" AFTER UPDATE OF "geom" ON "{t}"
+	WHEN OLD."fid" = NEW."fid" AND (NEW."geom" NOTNULL AND NOT ST_IsEmpty(NEW."geom"))
+BEGIN
+	INSERT OR REPLACE INTO "rtree_{t}_geom" VALUES (NEW."fid",
+		ST_MinX(NEW."geom"), ST_MaxX(NEW."geom"), ST_MinY(NEW."geom"), ST_MaxY(NEW."geom"));
+END;
+CREATE TRIGGER "rtree_{t}_geom_update2" AFTER UPDATE OF "geom" ON "{t}"
+	WHEN OLD."fid" = NEW."fid" AND (NEW."geom" ISNULL OR ST_IsEmpty(NEW."geom"))
+BEGIN
+	DELETE FROM "rtree_{t}_geom" WHERE id = OLD."fid";
+END;
+CREATE TRIGGER "rtree_{t}_geom_update3" AFTER UPDATE ON "{t}"
+	WHEN OLD."fid" != NEW."fid" AND (NEW."geom" NOTNULL AND NOT ST_IsEmpty(NEW."geom"))
+BEGIN
+	DELETE FROM "rtree_{t}_geom" WHERE id = OLD."fid";
+	INSERT OR REPLACE INTO "rtree_{t}_geom" VALUES (NEW."fid",
+		ST_MinX(NEW."geom"), ST_MaxX(NEW."geom"), ST_MinY(NEW."geom"), ST_MaxY(NEW."geom"));
+END;
+CREATE TRIGGER "rtree_{t}_geom_update4" AFTER UPDATE ON "{t}"
+	WHEN OLD."fid" != NEW."fid" AND (NEW."geom" ISNULL OR ST_IsEmpty(NEW."geom"))
+BEGIN
+	DELETE FROM "rtree_{t}_geom" WHERE id IN (OLD."fid", NEW."fid");
+END;
+CREATE TRIGGER "rtree_{t}_geom_delete" AFTER DELETE ON "{t}"
+	WHEN old."geom" NOT NULL
+BEGIN
+	DELETE FROM "rtree_{t}_geom" WHERE id = OLD."fid";
+END;`
+
+// sqliteURI is the address of a file for the driver, whatever its path holds: accents, spaces, ? or #.
+func sqliteURI(path string, params string) string {
+	p := filepath.ToSlash(path)
+	if !strings.HasPrefix(p, "/") {
+		p = "/" + p // C:/… on Windows; a UNC path already begins with //
+	}
+	return "file://" + (&url.URL{Path: p}).EscapedPath() + "?" + params
+}
+
+// writeEditionFile writes an edition to a new file.
+func writeEditionFile(ctx context.Context, path string, e *indicators.Edition) (err error) {
+	// A killed run leaves a temporary file, never a broken edition: no journal is needed.
+	db, err := sql.Open("sqlite", sqliteURI(path, "_pragma=page_size(4096)&_pragma=journal_mode(OFF)"+
+		"&_pragma=synchronous(OFF)&_pragma=locking_mode(EXCLUSIVE)&_pragma=cache_size(-65536)"))
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, db.Close()) }()
+	db.SetMaxOpenConns(1)
+	for _, q := range []string{fmt.Sprintf("PRAGMA application_id = %d", applicationID),
+		fmt.Sprintf("PRAGMA user_version = %d", userVersion)} {
+		if _, err := db.ExecContext(ctx, q); err != nil {
+			return err
+		}
+	}
+	tx, err := db.BeginTx(ctx, nil)
+	if err != nil {
+		return err
+	}
+	if err := writeEdition(ctx, tx, e); err != nil {
+		return errors.Join(err, tx.Rollback())
+	}
+	return tx.Commit()
+}
+
+func writeEdition(ctx context.Context, tx *sql.Tx, e *indicators.Edition) error {
+	if _, err := tx.ExecContext(ctx, gpkgTables); err != nil {
+		return err
+	}
+	if err := insertSRS(ctx, tx, 4326); err != nil {
+		return err
+	}
+	known := map[int]bool{4326: true}
+	for i := range e.Layers {
+		s := &e.Layers[i]
+		if !known[s.EPSG] {
+			if err := insertSRS(ctx, tx, s.EPSG); err != nil {
+				return fmt.Errorf("%s: %w", s.Layer, err)
+			}
+			known[s.EPSG] = true
+		}
+		if err := writeLayer(ctx, tx, s); err != nil {
+			return err
+		}
+	}
+	tables := editionTables(e)
+	for i := range tables {
+		t := &tables[i]
+		if err := createTable(ctx, tx, t, `"rang" INTEGER PRIMARY KEY AUTOINCREMENT NOT NULL`); err != nil {
+			return err
+		}
+		if _, err := tx.ExecContext(ctx, `INSERT INTO gpkg_contents
+			(table_name, data_type, identifier, description, last_change, srs_id) VALUES (?, 'attributes', ?, ?, ?, 0)`,
+			t.name, t.name, t.title, lastChange); err != nil {
+			return err
+		}
+		if err := insertRows(ctx, tx, t); err != nil {
+			return err
+		}
+	}
+	_, err := tx.ExecContext(ctx, `CREATE INDEX serie_code ON serie (code, indicateur)`)
+	return err
+}
+
+func insertSRS(ctx context.Context, tx *sql.Tx, epsg int) error {
+	name, wkt, err := srsDefinition(epsg)
+	if err == nil {
+		_, err = tx.ExecContext(ctx, `INSERT INTO gpkg_spatial_ref_sys VALUES (?, ?, 'EPSG', ?, ?, NULL)`,
+			name, epsg, epsg, wkt)
+	}
+	return err
+}
+
+// writeLayer writes the feature table of one layer, and its R-tree.
+func writeLayer(ctx context.Context, tx *sql.Tx, s *geo.ZoneSet) error {
+	t := zoneTable(s, tableName(s.Layer), marshalGPKG, nil)
+	if err := createTable(ctx, tx, &t, `"fid" INTEGER PRIMARY KEY AUTOINCREMENT NOT NULL`); err != nil {
+		return err
+	}
+	if err := insertRows(ctx, tx, &t); err != nil {
+		return err
+	}
+	if _, err := tx.ExecContext(ctx, fmt.Sprintf(
+		`CREATE VIRTUAL TABLE "rtree_%s_geom" USING rtree(id, minx, maxx, miny, maxy)`, t.name)); err != nil {
+		return err
+	}
+	insert, err := tx.PrepareContext(ctx, fmt.Sprintf(`INSERT INTO "rtree_%s_geom" VALUES (?, ?, ?, ?, ?)`, t.name))
+	if err != nil {
+		return err
+	}
+	defer insert.Close()
+	bound := [4]any{} // min_x, min_y, max_x, max_y of the layer; NULL when it has no contour
+	var all orb.Bound
+	for i, z := range s.Zones {
+		if len(z.Geom) == 0 {
+			continue
+		}
+		b := z.Geom.Bound()
+		if bound[0] != nil {
+			all = all.Union(b)
+		} else {
+			all = b
+		}
+		bound = [4]any{all.Min[0], all.Min[1], all.Max[0], all.Max[1]}
+		if _, err := insert.ExecContext(ctx, i+1, b.Min[0], b.Max[0], b.Min[1], b.Max[1]); err != nil {
+			return err
+		}
+	}
+	if _, err := tx.ExecContext(ctx, strings.ReplaceAll(rtreeTriggers, "{t}", t.name)); err != nil {
+		return err
+	}
+	if _, err := tx.ExecContext(ctx, `INSERT INTO gpkg_contents VALUES (?, 'features', ?, ?, ?, ?, ?, ?, ?, ?)`,
+		t.name, string(s.Layer), t.title, lastChange, bound[0], bound[1], bound[2], bound[3], s.EPSG); err != nil {
+		return err
+	}
+	if _, err := tx.ExecContext(ctx, `INSERT INTO gpkg_geometry_columns VALUES (?, 'geom', 'MULTIPOLYGON', ?, 0, 0)`,
+		t.name, s.EPSG); err != nil {
+		return err
+	}
+	_, err = tx.ExecContext(ctx, `INSERT INTO gpkg_extensions VALUES (?, 'geom', 'gpkg_rtree_index',
+		'http://www.geopackage.org/spec120/#extension_rtree', 'write-only')`, t.name)
+	return err
+}
+
+// createTable creates a table for the fields of t, after its key.
+func createTable(ctx context.Context, tx *sql.Tx, t *table, key string) error {
+	cols := make([]string, 0, len(t.fields)+1)
+	if key != "" {
+		cols = append(cols, key)
+	}
+	for _, f := range t.fields {
+		cols = append(cols, quote(f.name)+" "+[...]string{kText: "TEXT", kInt: "INTEGER", kReal: "DOUBLE",
+			kBool: "BOOLEAN", kGeom: "MULTIPOLYGON"}[kindOf(f.ptr)])
+	}
+	_, err := tx.ExecContext(ctx, fmt.Sprintf("CREATE TABLE %s (%s)", quote(t.name), strings.Join(cols, ", ")))
+	return err
+}
+
+// insertRows writes the rows of t by prepared statements of many rows each.
+func insertRows(ctx context.Context, tx *sql.Tx, t *table) error {
+	const maxParams = 32766 // of SQLite
+	n := len(t.fields)
+	batch := min(max(maxParams/n, 1), 200)
+	row := "(" + strings.Repeat("?, ", n-1) + "?)"
+	prepare := func(rows int) (*sql.Stmt, error) {
+		return tx.PrepareContext(ctx, fmt.Sprintf("INSERT INTO %s (%s) VALUES %s", quote(t.name), columnList(t.fields),
+			strings.Repeat(row+", ", rows-1)+row))
+	}
+	var full *sql.Stmt
+	args := make([]any, 0, batch*n)
+	for {
+		ok, err := t.next()
+		if err != nil {
+			return err
+		}
+		if ok {
+			if args, err = encodeRow(args, t); err != nil {
+				return err
+			}
+		}
+		switch {
+		case len(args) == batch*n:
+			if full == nil {
+				if full, err = prepare(batch); err != nil {
+					return err
+				}
+				defer full.Close()
+			}
+			if _, err := full.ExecContext(ctx, args...); err != nil {
+				return fmt.Errorf("%s: %w", t.name, err)
+			}
+			args = args[:0]
+		case !ok && len(args) > 0:
+			last, err := prepare(len(args) / n)
+			if err != nil {
+				return err
+			}
+			defer last.Close()
+			if _, err := last.ExecContext(ctx, args...); err != nil {
+				return fmt.Errorf("%s: %w", t.name, err)
+			}
+		}
+		if !ok {
+			return nil
+		}
+	}
+}
+
+type querier interface {
+	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
+}
+
+// readRows gives t the rows of a query of its columns.
+func readRows(ctx context.Context, db querier, t *table, where string, args ...any) error {
+	rows, err := db.QueryContext(ctx, fmt.Sprintf("SELECT %s FROM %s %s", columnList(t.fields), quote(t.name), where), args...)
+	if err != nil {
+		return fmt.Errorf("%s: %w", t.name, err)
+	}
+	defer rows.Close()
+	dest := scratch(t.fields)
+	for rows.Next() {
+		if err := rows.Scan(dest...); err != nil {
+			return fmt.Errorf("%s: %w", t.name, err)
+		}
+		if err := decode(t.fields, dest); err != nil {
+			return fmt.Errorf("%s: %w", t.name, err)
+		}
+		if err := t.add(); err != nil {
+			return err
+		}
+	}
+	return rows.Err()
+}
+
+// openEditionFile opens an edition's file to read it, leaving no trace beside it.
+func openEditionFile(path string) (*sql.DB, error) {
+	return sql.Open("sqlite", sqliteURI(path, "mode=ro&immutable=1"))
+}
+
+// editionFileInfo reads which edition a file holds.
+func editionFileInfo(ctx context.Context, path string) (id, title string, err error) {
+	db, err := openEditionFile(path)
+	if err != nil {
+		return "", "", err
+	}
+	defer db.Close()
+	err = db.QueryRowContext(ctx, "SELECT id, coalesce(titre, '') FROM edition").Scan(&id, &title)
+	if err != nil {
+		return "", "", fmt.Errorf("%s is not an edition of the observatory (%w): give the store another name", path, err)
+	}
+	return id, title, nil
+}
+
+// readEditionFile reads the edition a file holds.
+func readEditionFile(ctx context.Context, path string) (*indicators.Edition, error) {
+	db, err := openEditionFile(path)
+	if err != nil {
+		return nil, err
+	}
+	defer db.Close()
+	e := &indicators.Edition{}
+	tables := editionTables(e)
+	for i := range tables {
+		if err := readRows(ctx, db, &tables[i], "ORDER BY rang"); err != nil {
+			return nil, fmt.Errorf("%s: %w", path, err)
+		}
+	}
+	for i := range e.Layers {
+		t := zoneTable(&e.Layers[i], tableName(e.Layers[i].Layer), nil, unmarshalGPKG)
+		if err := readRows(ctx, db, &t, "ORDER BY fid"); err != nil {
+			return nil, fmt.Errorf("%s: %w", path, err)
+		}
+	}
+	return e, nil
+}
+
+// marshalGPKG encodes a geometry as a GeoPackage does: a header with the envelope, then WKB.
+func marshalGPKG(mp orb.MultiPolygon, epsg int) ([]byte, error) {
+	if err := checkGeometry(mp); err != nil {
+		return nil, err
+	}
+	body, err := wkb.Marshal(mp, binary.LittleEndian)
+	if err != nil {
+		return nil, err
+	}
+	b := mp.Bound()
+	out := make([]byte, 0, 40+len(body))
+	out = append(out, 'G', 'P', 0, 0b0000_0011) // version 1; little endian, envelope [minx, maxx, miny, maxy]
+	out = binary.LittleEndian.AppendUint32(out, uint32(epsg))
+	for _, v := range [4]float64{b.Min[0], b.Max[0], b.Min[1], b.Max[1]} {
+		out = binary.LittleEndian.AppendUint64(out, math.Float64bits(v))
+	}
+	return append(out, body...), nil
+}
+
+// unmarshalGPKG decodes what marshalGPKG, QGIS or GDAL wrote: a polygon or a multipolygon; nil when empty.
+func unmarshalGPKG(b []byte) (orb.MultiPolygon, error) {
+	if len(b) < 8 || b[0] != 'G' || b[1] != 'P' || b[2] != 0 {
+		return nil, fmt.Errorf("not a GeoPackage geometry")
+	}
+	envelope := [...]int{0, 32, 48, 48, 64, -1, -1, -1}[b[3]>>1&7]
+	if envelope < 0 || len(b) < 8+envelope {
+		return nil, fmt.Errorf("a GeoPackage geometry is cut short")
+	}
+	g, err := wkb.Unmarshal(b[8+envelope:])
+	if err != nil {
+		return nil, fmt.Errorf("a GeoPackage geometry: %w", err)
+	}
+	switch g := g.(type) {
+	case orb.MultiPolygon:
+		if len(g) == 0 {
+			return nil, nil
+		}
+		return g, nil
+	case orb.Polygon:
+		if len(g) == 0 {
+			return nil, nil
+		}
+		return orb.MultiPolygon{g}, nil
+	}
+	return nil, fmt.Errorf("a GeoPackage geometry is a %s, not a polygon", g.GeoJSONType())
+}
