@@ -1,0 +1,80 @@
+package ingest
+
+import (
+	"errors"
+	"math"
+	"strconv"
+	"strings"
+)
+
+// blanks are the characters producers pad cells with and part thousands by: space, tab, no-break space, thin
+// space, narrow no-break space.
+const blanks = " \t\u00A0\u2009\u202F"
+
+var (
+	errNotNumber = errors.New("is not a number")
+	errExponent  = errors.New("is written with an exponent")
+	errNotFinite = errors.New("is not a finite number")
+)
+
+// parseNumber reads a figure as French producers write them: "1 234,5", "1234.5", "-8,4", "3048.0". The decimal
+// mark is a comma or a point; only the one named by decimal when it is not empty. Thousands may be parted by
+// any of blanks, in groups of three. An exponent ("1e5"), infinity and NaN are refused: in these files they are
+// the marks of a conversion that went wrong.
+func parseNumber(s, decimal string) (float64, error) {
+	s = strings.Trim(s, blanks)
+	low := strings.ToLower(strings.TrimLeft(s, "+-"))
+	if low == "nan" || low == "inf" || low == "infinity" {
+		return 0, errNotFinite
+	}
+	digits := make([]byte, 0, len(s)+1)
+	group := -1 // digits since the last thousands mark, -1 before any
+	whole, point := 0, false
+	fraction := 0
+	for i, r := range s {
+		switch {
+		case r >= '0' && r <= '9':
+			digits = append(digits, byte(r))
+			if point {
+				fraction++
+				continue
+			}
+			whole++
+			if group >= 0 {
+				group++
+			}
+		case i == 0 && (r == '-' || r == '+' || r == '\u2212'):
+			if r != '+' {
+				digits = append(digits, '-')
+			}
+		case (r == ',' || r == '.') && !point && (decimal == "" || string(r) == decimal):
+			if group >= 0 && group != 3 {
+				return 0, errNotNumber
+			}
+			point, group = true, -1
+			digits = append(digits, '.')
+		case strings.ContainsRune(blanks, r) && !point && whole > 0:
+			if group < 0 && whole > 3 || group >= 0 && group != 3 {
+				return 0, errNotNumber
+			}
+			group = 0
+		case (r == 'e' || r == 'E') && whole+fraction > 0 && exponent(s[i+1:]):
+			return 0, errExponent
+		default:
+			return 0, errNotNumber
+		}
+	}
+	if whole+fraction == 0 || point && fraction == 0 || group >= 0 && group != 3 {
+		return 0, errNotNumber
+	}
+	v, err := strconv.ParseFloat(string(digits), 64)
+	if err != nil || math.IsInf(v, 0) {
+		return 0, errNotFinite
+	}
+	return v + 0, nil // no negative zero
+}
+
+func exponent(s string) bool {
+	_, err := strconv.Atoi(s)
+	return err == nil
+}

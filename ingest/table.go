@@ -1,0 +1,631 @@
+package ingest
+
+import (
+	"cmp"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"math"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"sync/atomic"
+
+	"github.com/apache/arrow/go/v17/arrow"
+	"github.com/apache/arrow/go/v17/arrow/array"
+	arrowmemory "github.com/apache/arrow/go/v17/arrow/memory"
+
+	"observatoire/indicators"
+)
+
+// Scope says which rows of a table are the project's. Both functions may be nil: everything is kept, and known.
+type Scope struct {
+	// Keep says whether the zone is of the project's territory.
+	Keep func(level, code string) bool
+	// Known says whether the geography of that vintage (0: not said) has the zone. One that is kept but not
+	// known is reported, and its figures are left out.
+	Known func(level string, vintage int, code string) bool
+}
+
+// A CellError says where in a file a figure could not be read, and what to do.
+type CellError struct {
+	File   string
+	Line   int // 1 is the first line of the file
+	Column string
+	Err    error
+}
+
+func (e *CellError) Error() string {
+	return fmt.Sprintf("%s:%d: %s: %v", e.File, e.Line, e.Column, e.Err)
+}
+func (e *CellError) Unwrap() error { return e.Err }
+
+const (
+	batchRows = 4096 // rows in a record
+	maxBad    = 100  // bad cells listed for one file
+)
+
+// A Table reads a file as its card says: a stream of records of at most 4096 rows. It implements
+// [array.RecordReader].
+//
+// A wide table has a text field "code" and, for each measured column, a float64 field named
+// variable.S.AAAA (0000: millésime unknown) with metadata variable, sexe, millesime and header, its companion
+// …__statut, and …__signale where the producer flags figures that are present. A long table has the fields
+// code, variable, sexe, millesime (0: unknown), value, value__statut, reference, note. The metadata of the
+// schema say which (kind: wide or long), and what the source is.
+type Table struct {
+	ctx   context.Context
+	path  string
+	card  *Card
+	scope Scope
+	rows  Rows
+	info  Info
+
+	header  []string
+	key     int
+	columns []measure
+	long    *longColumns
+	decimal string
+
+	schema  *arrow.Schema
+	builder *array.RecordBuilder
+	record  arrow.Record
+	refs    atomic.Int64
+
+	source   indicators.Source
+	findings []Finding
+	unknown  map[string]bool
+	lines    map[string]int  // line of each key kept
+	notes    map[string]bool // unexplained codes of NOTE columns
+	bad      []error
+	badMore  int
+	done     bool
+	err      error
+}
+
+// A measure is a measured column and where it is.
+type measure struct {
+	at, note  int // positions in the row; note is -1 when there is none
+	header    string
+	variable  string
+	sexe      string
+	millesime int
+	field     int // of its values; its statut follows, then its flag if it has one
+	flagged   bool
+}
+
+func (m measure) name() string { return fmt.Sprintf("%s.%s.%04d", m.variable, m.sexe, m.millesime) }
+
+// longColumns are positions in the row of a long table; -1 when it has no such column.
+type longColumns struct{ variable, sexe, millesime, value, statut, reference, note int }
+
+var _ array.RecordReader = (*Table)(nil)
+
+// Open finds the header and the columns of a table, and is ready to read its records. The file is read twice:
+// for its sha256, then for its rows. Every column that is missing is in the error.
+func Open(ctx context.Context, path string, c *Card, s Scope) (*Table, error) {
+	base := filepath.Base(path)
+	if c.Kind != "table" {
+		return nil, fmt.Errorf("%s: the card %s describes a %s, not a table", path, c.ID, c.Kind)
+	}
+	edition, _ := c.edition(base)
+	t := &Table{ctx: ctx, path: path, card: c, scope: s, unknown: map[string]bool{}, lines: map[string]int{}, notes: map[string]bool{}}
+	t.source = indicators.Source{ID: c.ID + "/" + base, Card: c.ID, CardHash: c.Hash, Title: c.Title, Producer: c.Producer,
+		Licence: c.Licence, Page: c.Page, File: base, Edition: edition, Level: c.Level, Vintage: c.Vintage.Year(edition),
+		Caption: c.Caption}
+	if edition != 0 {
+		t.source.Caption = withYear(c.Caption, edition)
+	}
+	var err error
+	if t.rows, t.info, err = OpenRows(path, c.Layout); err != nil {
+		return nil, err
+	}
+	if t.info.Format == "csv" { // a workbook's numbers have a point whatever they are shown with
+		t.decimal = c.Layout.Decimal
+	}
+	if t.source.SHA256, t.source.Bytes, err = digest(path); err == nil {
+		if err = t.findHeader(); err == nil {
+			if c.Long != nil {
+				err = t.resolveLong()
+			} else {
+				err = t.resolve(edition)
+			}
+		}
+	}
+	if err != nil {
+		t.rows.Close()
+		return nil, err
+	}
+	t.builder = array.NewRecordBuilder(arrowmemory.DefaultAllocator, t.schema)
+	t.refs.Store(1)
+	return t, nil
+}
+
+// digest is the sha256 and the size of a file as it is stored.
+func digest(path string) (string, int64, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return "", 0, err
+	}
+	defer f.Close()
+	h := sha256.New()
+	n, err := io.Copy(h, f)
+	if err != nil {
+		return "", 0, fmt.Errorf("%s: cannot be read (%w): copy it again", path, err)
+	}
+	return hex.EncodeToString(h.Sum(nil)), n, nil
+}
+
+// findHeader goes to the row the card names, else to the first one that holds the key.
+func (t *Table) findHeader() error {
+	const search = 200 // rows looked at: title rows are a few
+	var seen []string
+	for n := 0; (n < search || t.card.Layout.HeaderRow > 0) && t.rows.Next(); n++ {
+		header := slices.Clone(t.rows.Cells())
+		for i := range header {
+			header[i] = strings.Trim(header[i], blanks+"\r\n\uFEFF")
+		}
+		if row := t.card.Layout.HeaderRow; row > 0 && t.rows.Line() < row {
+			continue
+		}
+		t.header = header
+		for _, k := range t.card.Key {
+			if t.key = slices.Index(header, k); t.key >= 0 {
+				return t.single(k)
+			}
+		}
+		if t.card.Layout.HeaderRow > 0 {
+			return fmt.Errorf("%s:%d: the header has no column %s%s: correct header_row or key in the card %s",
+				t.path, t.rows.Line(), quoteList(t.card.Key), near(t.card.Key, header), t.card.ID)
+		}
+		for _, h := range header {
+			if h != "" && len(seen) < 2000 {
+				seen = append(seen, h)
+			}
+		}
+	}
+	if err := t.rows.Err(); err != nil {
+		return err
+	}
+	return fmt.Errorf("%s: no header with a column %s%s: add its name under key in the card %s",
+		t.path, quoteList(t.card.Key), near(t.card.Key, seen), t.card.ID)
+}
+
+// near adds to a message the headers closest to the names looked for.
+func near(names, header []string) string {
+	var known []string
+	for _, h := range header {
+		if h != "" && !slices.Contains(known, h) {
+			known = append(known, h)
+		}
+	}
+	if len(known) == 0 || len(names) == 0 {
+		return ""
+	}
+	return " (nearest: " + strings.Join(nearest(names[0], known, 3), ", ") + ")"
+}
+
+// single makes sure that a column in use has its name to itself.
+func (t *Table) single(name string) error {
+	if first := slices.Index(t.header, name); slices.Contains(t.header[first+1:], name) {
+		second := first + 1 + slices.Index(t.header[first+1:], name)
+		return fmt.Errorf("%s:%d: two columns are named %q (%d and %d): rename one",
+			t.path, t.rows.Line(), name, first+1, second+1)
+	}
+	return nil
+}
+
+// resolve finds the measured columns of a wide table and makes its schema.
+func (t *Table) resolve(edition int) error {
+	var bad []error
+	for _, v := range t.card.Variables {
+		for _, sexe := range sexes {
+			names, asked := v.Columns[sexe]
+			if !asked {
+				continue
+			}
+			found := t.years(v, names, edition)
+			if len(found) == 0 && !v.Optional {
+				bad = append(bad, fmt.Errorf("%s:%d: no column %s for %s%s: add its name in the card %s, or mark the variable optional",
+					t.path, t.rows.Line(), quoteList(expanded(names, v.Millesime.Year(edition))), v.ID, near(names, t.header), t.card.ID))
+			}
+			for _, m := range found {
+				if err := t.single(m.header); err != nil {
+					bad = append(bad, err)
+				}
+				m.variable, m.sexe, m.note = v.ID, sexe, -1
+				for _, n := range expanded(v.Note, cmp.Or(m.millesime, edition)) {
+					if m.note = slices.Index(t.header, n); m.note >= 0 {
+						break
+					}
+				}
+				t.columns = append(t.columns, m)
+			}
+		}
+	}
+	fields := []arrow.Field{{Name: "code", Type: arrow.BinaryTypes.String}}
+	flags := slices.Contains(slices.Collect(maps.Values(t.card.Notes)), signale)
+	taken := map[string]string{}
+	for i := range t.columns {
+		m := &t.columns[i]
+		if other, ok := taken[m.name()]; ok {
+			bad = append(bad, fmt.Errorf("%s: the columns %s and %s are both %s: correct the card %s", t.path, other, m.header, m.name(), t.card.ID))
+		}
+		taken[m.name()] = m.header
+		m.field, m.flagged = len(fields), flags && m.note >= 0
+		fields = append(fields, arrow.Field{Name: m.name(), Type: arrow.PrimitiveTypes.Float64, Nullable: true,
+			Metadata: arrow.NewMetadata([]string{"variable", "sexe", "millesime", "header"},
+				[]string{m.variable, m.sexe, strconv.Itoa(m.millesime), m.header})},
+			arrow.Field{Name: m.name() + "__statut", Type: arrow.PrimitiveTypes.Uint8})
+		if m.flagged {
+			fields = append(fields, arrow.Field{Name: m.name() + "__signale", Type: arrow.FixedWidthTypes.Boolean})
+		}
+	}
+	if len(t.columns) == 0 && len(bad) == 0 {
+		bad = append(bad, fmt.Errorf("%s: none of the columns of the card %s is there", t.path, t.card.ID))
+	}
+	t.setSchema("wide", fields)
+	return errors.Join(bad...)
+}
+
+func expanded(names []string, year int) []string {
+	out := slices.Clone(names)
+	if year != 0 {
+		for i := range out {
+			out[i] = withYear(out[i], year)
+		}
+	}
+	return out
+}
+
+// years finds the columns of a variable for one sex: one, or one a year when the year is in their names. Of
+// several names for the same year the first is taken.
+func (t *Table) years(v Variable, names []string, edition int) []measure {
+	if !v.Millesime.Column {
+		year := v.Millesime.Year(edition)
+		for _, n := range expanded(names, cmp.Or(year, edition)) {
+			if i := slices.Index(t.header, n); i >= 0 && n != "" {
+				return []measure{{at: i, header: n, millesime: year}}
+			}
+		}
+		return nil
+	}
+	var found []measure
+	for _, n := range names {
+		for i, h := range t.header {
+			year, ok := matchYear(n, h, "")
+			if ok && year != 0 && !slices.ContainsFunc(found, func(m measure) bool { return m.millesime == year && m.header != h }) {
+				found = append(found, measure{at: i, header: h, millesime: year})
+			}
+		}
+	}
+	slices.SortFunc(found, func(a, b measure) int { return cmp.Or(cmp.Compare(a.millesime, b.millesime), cmp.Compare(a.at, b.at)) })
+	return slices.CompactFunc(found, func(a, b measure) bool { return a.header == b.header })
+}
+
+// resolveLong finds the columns of a long table and makes its schema.
+func (t *Table) resolveLong() error {
+	var bad []error
+	at := func(name string, needed bool) int {
+		i := slices.Index(t.header, name)
+		switch {
+		case name == "":
+			return -1
+		case i >= 0:
+			bad = append(bad, t.single(name))
+		case needed:
+			bad = append(bad, fmt.Errorf("%s:%d: no column %q%s: correct the names under long in the card %s",
+				t.path, t.rows.Line(), name, near([]string{name}, t.header), t.card.ID))
+		}
+		return i
+	}
+	l := t.card.Long
+	t.long = &longColumns{variable: at(l.Variable, true), sexe: at(l.Sexe, true), millesime: at(l.Millesime, true),
+		value: at(l.Value, true), statut: at(l.Statut, false), reference: at(l.Reference, false), note: at(l.Note, false)}
+	text := arrow.BinaryTypes.String
+	t.setSchema("long", []arrow.Field{{Name: "code", Type: text}, {Name: "variable", Type: text}, {Name: "sexe", Type: text},
+		{Name: "millesime", Type: arrow.PrimitiveTypes.Int16}, {Name: "value", Type: arrow.PrimitiveTypes.Float64, Nullable: true},
+		{Name: "value__statut", Type: arrow.PrimitiveTypes.Uint8}, {Name: "reference", Type: text}, {Name: "note", Type: text}})
+	return errors.Join(bad...)
+}
+
+func (t *Table) setSchema(kind string, fields []arrow.Field) {
+	s := t.source
+	meta := arrow.NewMetadata([]string{"kind", "source", "fiche", "fiche_sha256", "sha256", "edition", "niveau", "geographie"},
+		[]string{kind, s.ID, s.Card, s.CardHash, s.SHA256, strconv.Itoa(s.Edition), s.Level, strconv.Itoa(s.Vintage)})
+	t.schema = arrow.NewSchema(fields, &meta)
+}
+
+// Schema implements [array.RecordReader].
+func (t *Table) Schema() *arrow.Schema { return t.schema }
+
+// Record is the current record, valid until Next unless it is retained.
+func (t *Table) Record() arrow.Record { return t.record }
+
+// Retain implements [array.RecordReader].
+func (t *Table) Retain() { t.refs.Add(1) }
+
+// Release closes the file and frees the memory when nobody holds the table any more.
+func (t *Table) Release() {
+	if t.refs.Add(-1) != 0 {
+		return
+	}
+	t.dropRecord()
+	t.builder.Release()
+	t.rows.Close()
+}
+
+func (t *Table) dropRecord() {
+	if t.record != nil {
+		t.record.Release()
+		t.record = nil
+	}
+}
+
+// Err is what stopped the reading. After the last record it joins every bad cell of the file.
+func (t *Table) Err() error { return t.err }
+
+// Source describes the file; its counts are complete after the last record. The error joins every bad cell
+// (a [*CellError] each).
+func (t *Table) Source() (indicators.Source, error) {
+	s := t.source
+	s.Unknown = slices.Sorted(maps.Keys(t.unknown))
+	return s, t.err
+}
+
+// Findings are what a person should know about the file, complete after the last record.
+func (t *Table) Findings() []Finding { return t.findings }
+
+// Next reads the next record; false at the end or on an error.
+func (t *Table) Next() bool {
+	t.dropRecord()
+	if t.done {
+		return false
+	}
+	n := 0
+	for n < batchRows {
+		if !t.rows.Next() {
+			t.finish(t.rows.Err())
+			break
+		}
+		cells := t.rows.Cells()
+		if blank(cells) {
+			continue
+		}
+		if t.read(cells) {
+			n++
+		}
+	}
+	if err := t.ctx.Err(); err != nil && !t.done {
+		t.finish(err)
+	}
+	if n == 0 || t.err != nil && len(t.bad) == 0 {
+		return false
+	}
+	t.record = t.builder.NewRecord()
+	return true
+}
+
+// finish ends the reading: what stopped it, or the bad cells that were met.
+func (t *Table) finish(err error) {
+	t.done = true
+	if err != nil {
+		t.err = errors.Join(append(t.bad, err)...)
+		return
+	}
+	if t.badMore > 0 {
+		t.bad = append(t.bad, fmt.Errorf("%s: %d more cells cannot be read", t.path, t.badMore))
+	}
+	t.err = errors.Join(t.bad...)
+	for _, code := range slices.Sorted(maps.Keys(t.unknown)) {
+		t.findings = append(t.findings, Finding{Kind: "code_inconnu", File: t.source.File, Code: code, Row: t.lines[code],
+			Message: fmt.Sprintf("%s : le code %s n'existe pas dans la géographie du projet ; ses chiffres sont laissés de côté.", t.source.File, code)})
+	}
+	for _, what := range slices.Sorted(maps.Keys(t.notes)) {
+		t.findings = append(t.findings, Finding{Kind: "note_inconnue", File: t.source.File,
+			Message: fmt.Sprintf("%s : %s n'est pas expliqué par la fiche %s ; les cellules vides sont dites non disponibles.", t.source.File, what, t.card.ID)})
+	}
+}
+
+// read appends a row to the record being made; false when the row is not part of it.
+func (t *Table) read(cells []string) bool {
+	code := restoreZeros(plainCode(cell(cells, t.key)), t.card.Width)
+	if slices.Contains(t.card.Drop, code) {
+		return false
+	}
+	if code == "" {
+		if t.measured(cells) {
+			t.wrong(t.header[t.key], errors.New("empty code: fill it in, or remove the row"))
+		}
+		return false
+	}
+	t.source.Rows++
+	if t.scope.Keep != nil && !t.scope.Keep(t.card.Level, code) {
+		return false
+	}
+	if t.scope.Known != nil && !t.scope.Known(t.card.Level, t.source.Vintage, code) {
+		if !t.unknown[code] {
+			t.unknown[code], t.lines[code] = true, t.rows.Line()
+		}
+		return false
+	}
+	key := code
+	if t.long != nil {
+		key = strings.Join([]string{code, t.text(cells, t.long.variable), t.text(cells, t.long.sexe), t.text(cells, t.long.millesime)}, " ")
+	}
+	if line, twice := t.lines[key]; twice {
+		t.wrong(t.header[t.key], fmt.Errorf("%q is on line %d already: keep one of the two rows", key, line))
+		return false
+	}
+	t.lines[key] = t.rows.Line()
+	if t.long != nil && !t.readLong(cells, code) {
+		return false
+	}
+	if t.long == nil {
+		t.readWide(cells, code)
+	}
+	t.source.Kept++
+	return true
+}
+
+func cell(cells []string, i int) string {
+	if i < 0 || i >= len(cells) {
+		return ""
+	}
+	return cells[i]
+}
+
+func (t *Table) text(cells []string, i int) string {
+	return strings.Trim(cell(cells, i), blanks+"\r\n")
+}
+
+// measured says whether a row holds anything where figures are: a row of footnotes does not.
+func (t *Table) measured(cells []string) bool {
+	if t.long != nil {
+		return t.text(cells, t.long.value) != ""
+	}
+	return slices.ContainsFunc(t.columns, func(m measure) bool { return t.text(cells, m.at) != "" })
+}
+
+func (t *Table) wrong(column string, err error) {
+	if len(t.bad) == maxBad {
+		t.badMore++
+		return
+	}
+	t.bad = append(t.bad, &CellError{t.path, t.rows.Line(), column, err})
+}
+
+func (t *Table) readWide(cells []string, code string) {
+	t.builder.Field(0).(*array.StringBuilder).Append(code)
+	for _, m := range t.columns {
+		note := ""
+		if m.note >= 0 {
+			note = plainCode(cell(cells, m.note))
+		}
+		v, statut, err := t.figure(t.text(cells, m.at))
+		if err != nil {
+			t.wrong(m.header, err)
+		}
+		meaning, explained := t.card.Notes[note]
+		if !explained && note != "" && note != "0" {
+			t.notes[fmt.Sprintf("le code %s de la colonne %s", note, t.header[m.note])] = true
+		}
+		if t.text(cells, m.at) == "" && explained && meaning != signale {
+			statut, _ = indicators.ParseStatut(meaning) // checked with the card
+		}
+		t.put(m.field, v, statut)
+		if m.flagged {
+			t.builder.Field(m.field + 2).(*array.BooleanBuilder).Append(statut == indicators.Disponible && meaning == signale)
+		}
+	}
+}
+
+func (t *Table) put(field int, v float64, statut indicators.Statut) {
+	b := t.builder.Field(field).(*array.Float64Builder)
+	if statut == indicators.Disponible {
+		b.Append(v)
+	} else {
+		b.AppendNull()
+	}
+	t.builder.Field(field + 1).(*array.Uint8Builder).Append(uint8(statut))
+}
+
+func (t *Table) readLong(cells []string, code string) bool {
+	l := t.long
+	variable, sexe := t.text(cells, l.variable), cmp.Or(strings.ToUpper(t.text(cells, l.sexe)), "T")
+	ok := true
+	no := func(column int, err error) {
+		t.wrong(t.header[column], err)
+		ok = false
+	}
+	if variable == "" {
+		no(l.variable, errors.New("empty: name the indicator"))
+	}
+	if !slices.Contains(sexes, sexe) {
+		no(l.sexe, fmt.Errorf("%q is not a sex: T, F or H", sexe))
+	}
+	millesime := 0
+	if s := plainCode(cell(cells, l.millesime)); s != "" && s != "inconnu" {
+		var err error
+		if millesime, err = strconv.Atoi(s); err != nil || checkYear(millesime) != nil || millesime > math.MaxInt16 {
+			no(l.millesime, fmt.Errorf("%q is not a year: a year such as 2019, or inconnu", s))
+		}
+	}
+	v, statut, err := t.figure(t.text(cells, l.value))
+	if err != nil {
+		no(l.value, err)
+	}
+	if s := t.text(cells, l.statut); s != "" {
+		said, err := indicators.ParseStatut(s)
+		switch {
+		case err != nil:
+			no(l.statut, err)
+		case said == indicators.Disponible && statut != said:
+			no(l.value, errors.New("the figure is said to be disponible, and is absent: fill it in, or correct its statut"))
+		case said != indicators.Disponible && statut == indicators.Disponible:
+			no(l.value, fmt.Errorf("the figure is there, and said to be %s: empty it, or correct its statut", said))
+		default:
+			statut = said
+		}
+	}
+	if !ok {
+		return false
+	}
+	for i, s := range [...]string{code, variable, sexe} {
+		t.builder.Field(i).(*array.StringBuilder).Append(s)
+	}
+	t.builder.Field(6).(*array.StringBuilder).Append(t.text(cells, l.reference))
+	t.builder.Field(7).(*array.StringBuilder).Append(t.text(cells, l.note))
+	t.builder.Field(3).(*array.Int16Builder).Append(int16(millesime))
+	t.put(4, v, statut)
+	return true
+}
+
+// tokens are the usual marks of an absent figure, in the conventions of INSEE.
+var tokens = map[string]indicators.Statut{
+	"s": indicators.Secret, "ns": indicators.NonSignificatif, "n.s.": indicators.NonSignificatif,
+	"nd": indicators.NonDisponible, "n.d.": indicators.NonDisponible, "...": indicators.NonDisponible, "…": indicators.NonDisponible,
+	"so": indicators.SansObjet, "s.o.": indicators.SansObjet, "///": indicators.SansObjet,
+}
+
+var looksNumeric = regexp.MustCompile(`[0-9]`)
+
+// figure reads a trimmed cell: a number, or why there is none. An empty cell is not available.
+func (t *Table) figure(s string) (float64, indicators.Statut, error) {
+	if s == "" {
+		return 0, indicators.NonDisponible, nil
+	}
+	if word, ok := t.card.Tokens[s]; ok {
+		statut, _ := indicators.ParseStatut(word) // checked with the card
+		return 0, statut, nil
+	}
+	if statut, ok := tokens[strings.ToLower(s)]; ok {
+		return 0, statut, nil
+	}
+	v, err := parseNumber(s, t.decimal)
+	if err == nil {
+		return v, indicators.Disponible, nil
+	}
+	remedy := fmt.Sprintf("correct the cell, or say what it means under tokens in the card %s", t.card.ID)
+	switch {
+	case errors.Is(err, errExponent):
+		remedy = "write all its digits"
+	case t.decimal != "" && parses(s):
+		remedy = fmt.Sprintf("the card %s says that the decimal mark is %q: correct the cell, or decimal in the card", t.card.ID, t.decimal)
+	case looksNumeric.MatchString(s) && strings.HasSuffix(s, "%"):
+		remedy = "take the % sign off"
+	}
+	return 0, indicators.NonDisponible, fmt.Errorf("%q %w: %s", s, err, remedy)
+}
+
+func parses(s string) bool {
+	_, err := parseNumber(s, "")
+	return err == nil
+}
