@@ -1,0 +1,280 @@
+package tiles
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"sort"
+
+	"github.com/paulmach/orb"
+	"github.com/paulmach/orb/clip"
+	"github.com/paulmach/orb/planar"
+	"github.com/tidwall/rtree"
+
+	"observatoire/geo"
+	"observatoire/indicators"
+)
+
+// A Snapshot is an edition prepared to be served: its geometries in both coordinate systems, indexed, and its
+// shown values by zone. It does not change and may be read by any number of goroutines.
+type Snapshot struct {
+	edition *indicators.Edition
+	version string
+	names   indicators.Names
+	defs    map[string]*indicators.Definition
+	layers  []*layer // in the edition's order
+	byName  map[geo.Layer]*layer
+
+	// shown holds, for each zone of the key's layer, the position of its shown value, or -1.
+	shown map[indicators.Key][]int32
+	years map[seriesID][]int // millésimes of the shown values, ascending
+	last  map[seriesID]int   // the one to show when none is asked for
+}
+
+// A seriesID is a [indicators.Key] without its millésime.
+type seriesID struct {
+	indicateur string
+	couche     geo.Layer
+	sexe       string
+}
+
+// A layer is a set of zones ready to be drawn.
+type layer struct {
+	set   *geo.ZoneSet
+	zones []zone // parallel to set.Zones
+	index rtree.RTreeG[int]
+	bound orb.Bound // longitudes and latitudes; meaningless when drawn is 0
+	drawn int       // zones that have a geometry
+
+	// text is every zone's GeoJSON feature, each followed by a comma; the one of zone i begins at start[i].
+	text  []byte
+	start []int
+}
+
+type zone struct {
+	area  float64          // m², in the legal projection
+	world orb.MultiPolygon // web Mercator, the world being the unit square with y down
+	box   orb.Bound        // of world
+}
+
+// featureEnd closes the properties and the feature.
+const featureEnd = "}}"
+
+// feature is a zone's GeoJSON up to its last property, to be closed by featureEnd.
+func (l *layer) feature(i int) []byte {
+	end := l.start[i+1] - len(featureEnd) - 1
+	return l.text[l.start[i]:end:end]
+}
+
+// NewSnapshot prepares an edition. version is the store's, which changes with each publication.
+func NewSnapshot(e *indicators.Edition, version string) (*Snapshot, error) {
+	s := &Snapshot{
+		edition: e, version: version, names: indicators.NewNames(e),
+		defs:   map[string]*indicators.Definition{},
+		byName: map[geo.Layer]*layer{},
+		shown:  map[indicators.Key][]int32{},
+		years:  map[seriesID][]int{},
+		last:   map[seriesID]int{},
+	}
+	for i := range e.Indicators {
+		s.defs[e.Indicators[i].ID] = &e.Indicators[i]
+	}
+	for i := range e.Layers {
+		l, err := newLayer(&e.Layers[i])
+		if err != nil {
+			return nil, fmt.Errorf("edition %s: %w", e.ID, err)
+		}
+		s.layers = append(s.layers, l)
+		s.byName[l.set.Layer] = l
+	}
+	for i, v := range e.Values {
+		l := s.byName[v.Couche]
+		if !v.Retenue || l == nil {
+			continue
+		}
+		z, ok := l.set.Index(v.Code)
+		if !ok {
+			continue
+		}
+		row := s.shown[v.Key]
+		if row == nil {
+			row = make([]int32, len(l.zones))
+			for j := range row {
+				row[j] = -1
+			}
+			s.shown[v.Key] = row
+			id := seriesID{v.Indicateur, v.Couche, v.Sexe}
+			s.years[id] = append(s.years[id], v.Millesime)
+		}
+		row[z] = int32(i)
+	}
+	for _, y := range s.years {
+		slices.Sort(y)
+	}
+	s.findLatest()
+	return s, nil
+}
+
+// newLayer projects and indexes a set of zones.
+func newLayer(set *geo.ZoneSet) (*layer, error) {
+	l := &layer{set: set, zones: make([]zone, len(set.Zones)), start: make([]int, len(set.Zones)+1)}
+	var crs geo.CRS
+	for i := range set.Zones {
+		src, z := &set.Zones[i], &l.zones[i]
+		if len(src.Geom) == 0 {
+			l.append(i, nil)
+			continue
+		}
+		if l.drawn == 0 {
+			var err error
+			if crs, err = geo.ByEPSG(set.EPSG); err != nil {
+				return nil, fmt.Errorf("layer %s: %w", set.Layer, err)
+			}
+		}
+		lonlat, world := make(orb.MultiPolygon, len(src.Geom)), make(orb.MultiPolygon, len(src.Geom))
+		for p, poly := range src.Geom {
+			lonlat[p], world[p] = make(orb.Polygon, len(poly)), make(orb.Polygon, len(poly))
+			for r, ring := range poly {
+				a, b := make(orb.Ring, len(ring)), make(orb.Ring, len(ring))
+				for k, pt := range ring {
+					lon, lat := crs.Inverse(pt[0], pt[1])
+					if math.IsNaN(lon) || math.IsNaN(lat) || math.IsInf(lon, 0) || math.IsInf(lat, 0) {
+						return nil, fmt.Errorf("layer %s: zone %s: the point (%g, %g) is outside EPSG:%d: check the coordinates of the contours", set.Layer, src.Code, pt[0], pt[1], set.EPSG)
+					}
+					a[k] = orb.Point{round7(lon), round7(lat)}
+					b[k] = mercator(lon, lat)
+				}
+				lonlat[p][r], world[p][r] = a, b
+			}
+		}
+		z.area, z.world, z.box = geo.Area(src.Geom), world, world.Bound()
+		l.append(i, lonlat)
+		l.index.Insert(z.box.Min, z.box.Max, i)
+		if l.drawn == 0 {
+			l.bound = lonlat.Bound()
+		} else {
+			l.bound = l.bound.Union(lonlat.Bound())
+		}
+		l.drawn++
+	}
+	return l, nil
+}
+
+// append writes the feature of zone i after those before it.
+func (l *layer) append(i int, lonlat orb.MultiPolygon) {
+	l.text = appendFeature(l.text, l.set.Layer, &l.set.Zones[i], lonlat, l.zones[i].area)
+	l.text = append(l.text, featureEnd+","...)
+	l.start[i+1] = len(l.text)
+}
+
+func round7(v float64) float64 { return math.Round(v*1e7) / 1e7 }
+
+// maxLatitude is where web Mercator's square world ends.
+const maxLatitude = 85.05112877980659
+
+// mercator places a longitude and latitude in the unit square, y down.
+func mercator(lon, lat float64) orb.Point {
+	lat = max(-maxLatitude, min(maxLatitude, lat))
+	sin := math.Sin(lat * math.Pi / 180)
+	return orb.Point{lon/360 + 0.5, 0.5 - math.Log((1+sin)/(1-sin))/(4*math.Pi)}
+}
+
+// search returns the positions, ascending, of the zones whose box meets b (unit square).
+func (l *layer) search(b orb.Bound) []int {
+	var hits []int
+	l.index.Search(b.Min, b.Max, func(_, _ [2]float64, i int) bool {
+		hits = append(hits, i)
+		return true
+	})
+	sort.Ints(hits) // the tree's order is its own: the answer's must not be
+	return hits
+}
+
+// within returns the positions of the zones that meet a box of longitudes and latitudes.
+func (l *layer) within(b orb.Bound) []int {
+	nw, se := mercator(b.Min[0], b.Max[1]), mercator(b.Max[0], b.Min[1])
+	box := orb.Bound{Min: nw, Max: se}
+	hits := l.search(box)
+	return slices.DeleteFunc(hits, func(i int) bool {
+		z := &l.zones[i]
+		if box.Contains(z.box.Min) && box.Contains(z.box.Max) || planar.MultiPolygonContains(z.world, box.Center()) {
+			return false
+		}
+		return planar.Area(clip.MultiPolygon(box, z.world.Clone())) <= 0
+	})
+}
+
+// available is the number of zones that have a figure for the millésime.
+func (s *Snapshot) available(id seriesID, millesime int) int {
+	n := 0
+	for _, v := range s.shown[indicators.Key{Indicateur: id.indicateur, Couche: id.couche, Millesime: millesime, Sexe: id.sexe}] {
+		if v >= 0 && s.edition.Values[v].Statut == indicators.Disponible {
+			n++
+		}
+	}
+	return n
+}
+
+// findLatest picks the millésime to show of each series when none is asked for: the last one, among those that
+// describe at least half as many zones as the best filled, so that a year known of a few zones hides no other.
+func (s *Snapshot) findLatest() {
+	for id, years := range s.years {
+		counts := make([]int, len(years))
+		for i, y := range years {
+			counts[i] = s.available(id, y)
+		}
+		best := slices.Max(counts)
+		for i, y := range slices.Backward(years) {
+			if 2*counts[i] >= best {
+				s.last[id] = y
+				break
+			}
+		}
+	}
+}
+
+// latest is the millésime to show of a series when none is asked for.
+func (s *Snapshot) latest(id seriesID) (int, bool) {
+	y, ok := s.last[id]
+	return y, ok
+}
+
+// A column is one indicator's shown values over the zones of a layer, for one millésime.
+type column struct {
+	indicators.Key
+	s    *Snapshot
+	rows []int32 // nil: the layer has no such series
+}
+
+// column finds the values to show; a nil millésime is the latest.
+func (s *Snapshot) column(id seriesID, millesime *int) column {
+	c := column{s: s, Key: indicators.Key{Indicateur: id.indicateur, Couche: id.couche, Sexe: id.sexe}}
+	switch {
+	case millesime != nil && *millesime == 0: // any year the producer does not say: the latest file
+		if years := s.years[id]; len(years) > 0 && years[0] < 0 {
+			c.Millesime = years[0]
+		}
+	case millesime != nil:
+		c.Millesime = *millesime
+	default:
+		c.Millesime, _ = s.latest(id)
+	}
+	c.rows = s.shown[c.Key]
+	return c
+}
+
+// value is the shown value of a zone, or nil when nothing is known of it.
+func (c *column) value(zone int) *indicators.Value {
+	if c.rows == nil || c.rows[zone] < 0 {
+		return nil
+	}
+	return &c.s.edition.Values[c.rows[zone]]
+}
+
+// statut says why there is no figure, or that there is one.
+func (c *column) statut(zone int) indicators.Statut {
+	if v := c.value(zone); v != nil {
+		return v.Statut
+	}
+	return indicators.NonDisponible
+}

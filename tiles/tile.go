@@ -1,0 +1,254 @@
+package tiles
+
+import (
+	"bytes"
+	"container/list"
+	"math"
+	"slices"
+	"sync"
+
+	"github.com/klauspost/compress/gzip"
+	"github.com/paulmach/orb"
+	"github.com/paulmach/orb/clip"
+	"github.com/paulmach/orb/encoding/mvt"
+	"github.com/paulmach/orb/geojson"
+
+	"observatoire/indicators"
+)
+
+const (
+	maxZoom = 18
+	extent  = 4096 // grid units a tile
+	buffer  = 64   // grid units drawn beyond the tile's edge
+)
+
+// A tileRequest names a tile and what its features carry.
+type tileRequest struct {
+	layers     []*layer
+	z, x, y    uint32
+	indicators []string
+	millesime  *int // nil: the latest of each series
+	sexe       string
+}
+
+// tile draws a tile: Mapbox Vector Tile 2.1, zones in the order of their codes. It is empty when no zone of
+// the layers meets it.
+func (s *Snapshot) tile(q tileRequest) ([]byte, error) {
+	var out mvt.Layers
+	scale := math.Exp2(float64(q.z))
+	box := orb.Bound{
+		Min: orb.Point{(float64(q.x) - buffer/float64(extent)) / scale, (float64(q.y) - buffer/float64(extent)) / scale},
+		Max: orb.Point{(float64(q.x) + 1 + buffer/float64(extent)) / scale, (float64(q.y) + 1 + buffer/float64(extent)) / scale},
+	}
+	g := grid{
+		sx: scale * extent, ox: -float64(q.x) * extent,
+		sy: scale * extent, oy: -float64(q.y) * extent,
+		box: orb.Bound{Min: orb.Point{-buffer, -buffer}, Max: orb.Point{extent + buffer, extent + buffer}},
+	}
+	for _, l := range q.layers {
+		cols := make([]column, len(q.indicators))
+		for i, id := range q.indicators {
+			cols[i] = s.column(seriesID{id, l.set.Layer, q.sexe}, q.millesime)
+		}
+		ml := &mvt.Layer{Name: string(l.set.Layer), Version: 2, Extent: extent}
+		for _, i := range l.search(box) {
+			mp := g.multiPolygon(l.zones[i].world)
+			if len(mp) == 0 {
+				continue
+			}
+			props := geojson.Properties{"code": l.set.Zones[i].Code, "nom": l.set.Zones[i].Name}
+			for k := range cols {
+				c := &cols[k]
+				st := c.statut(i)
+				if st == indicators.Disponible {
+					props[c.Indicateur] = rounded(c.value(i).V)
+				}
+				props[c.Indicateur+"_statut"] = st.String()
+			}
+			// The feature's id is its rank in the layer: stable within an edition, and a number as the format asks.
+			ml.Features = append(ml.Features, &geojson.Feature{ID: uint64(i + 1), Geometry: mp, Properties: props})
+		}
+		if len(ml.Features) > 0 {
+			out = append(out, ml)
+		}
+	}
+	if len(out) == 0 {
+		return nil, nil
+	}
+	return mvt.Marshal(out)
+}
+
+// A grid is an affine map onto integer coordinates, y down, and the box outside which nothing is kept.
+type grid struct {
+	sx, ox, sy, oy float64
+	box            orb.Bound
+}
+
+// multiPolygon snaps a geometry to the grid and cuts it to the box. Each vertex is rounded by itself, so a
+// border that two zones share stays shared; no vertex is dropped unless it lies on the line between its
+// neighbours. Shells come out with positive area in grid coordinates, holes with negative; what has no area
+// left is dropped.
+func (g *grid) multiPolygon(src orb.MultiPolygon) orb.MultiPolygon {
+	var out orb.MultiPolygon
+	for _, poly := range src {
+		var kept orb.Polygon
+		for i, ring := range poly {
+			r, area := g.ring(ring)
+			if len(r) == 0 {
+				if i == 0 {
+					break // without its shell the polygon is nothing
+				}
+				continue
+			}
+			if (i == 0) != (area > 0) {
+				slices.Reverse(r)
+			}
+			kept = append(kept, r)
+		}
+		if len(kept) > 0 {
+			out = append(out, kept)
+		}
+	}
+	return out
+}
+
+// ring returns the snapped ring, closed, and twice its signed area; nothing when it has none.
+func (g *grid) ring(src orb.Ring) (orb.Ring, float64) {
+	if len(src) < 3 {
+		return nil, 0
+	}
+	r := make(orb.Ring, len(src), len(src)+1)
+	inside := true
+	for i, p := range src {
+		q := orb.Point{math.Round(p[0]*g.sx + g.ox), math.Round(p[1]*g.sy + g.oy)}
+		inside = inside && g.box.Contains(q)
+		r[i] = q
+	}
+	if r[0] != r[len(r)-1] {
+		r = append(r, r[0])
+	}
+	if r = compact(r); !inside && len(r) > 0 {
+		r = clip.Ring(g.box, r)
+		for i, p := range r {
+			r[i] = orb.Point{math.Round(p[0]), math.Round(p[1])}
+		}
+		r = compact(r)
+	}
+	if len(r) == 0 {
+		return nil, 0
+	}
+	var area float64
+	for i := 1; i < len(r); i++ {
+		area += r[i-1][0]*r[i][1] - r[i][0]*r[i-1][1]
+	}
+	if area == 0 {
+		return nil, 0
+	}
+	return r, area
+}
+
+// compact removes, in place, repeated points, points on the line between their neighbours, and spikes: nothing
+// that changes the area covered. The ring is closed, before and after; nil when less than a triangle is left.
+func compact(r orb.Ring) orb.Ring {
+	if len(r) < 4 {
+		return nil
+	}
+	n := 0
+	for _, p := range r[:len(r)-1] {
+		for n >= 2 && flat(r[n-2], r[n-1], p) {
+			n--
+		}
+		if n == 1 && r[0] == p {
+			continue
+		}
+		r[n] = p
+		n++
+	}
+	first := 0
+	for { // the same across the seam
+		switch {
+		case n-first < 3:
+			return nil
+		case flat(r[n-2], r[n-1], r[first]):
+			n--
+		case flat(r[n-1], r[first], r[first+1]):
+			first++
+		default:
+			return append(r[first:n:n], r[first])
+		}
+	}
+}
+
+// flat says that the three points lie on one line, whichever their order. Coordinates are integers: exact.
+func flat(a, b, c orb.Point) bool {
+	return (b[0]-a[0])*(c[1]-a[1]) == (b[1]-a[1])*(c[0]-a[0])
+}
+
+// A cachedTile is a tile as it is sent.
+type cachedTile struct {
+	raw  []byte
+	gzip []byte // nil when compressing does not pay
+}
+
+func newCachedTile(raw []byte) *cachedTile {
+	t := &cachedTile{raw: raw}
+	if len(raw) > 1024 {
+		var buf bytes.Buffer
+		w := gzip.NewWriter(&buf)
+		_, errWrite := w.Write(raw)
+		if errClose := w.Close(); errWrite == nil && errClose == nil && buf.Len() < len(raw) {
+			t.gzip = buf.Bytes()
+		}
+	}
+	return t
+}
+
+// A tileCache keeps the tiles last asked for, up to a number of bytes.
+type tileCache struct {
+	mu    sync.Mutex
+	limit int
+	size  int
+	order *list.List // of *cacheEntry, the last used first
+	byKey map[string]*list.Element
+}
+
+type cacheEntry struct {
+	key  string
+	tile *cachedTile
+}
+
+// cost counts the entry's bytes, and roughly what keeping it takes.
+func (e *cacheEntry) cost() int { return len(e.key) + len(e.tile.raw) + len(e.tile.gzip) + 200 }
+
+func newTileCache(limit int) *tileCache {
+	return &tileCache{limit: limit, order: list.New(), byKey: map[string]*list.Element{}}
+}
+
+func (c *tileCache) get(key string) *cachedTile {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	el := c.byKey[key]
+	if el == nil {
+		return nil
+	}
+	c.order.MoveToFront(el)
+	return el.Value.(*cacheEntry).tile
+}
+
+func (c *tileCache) put(key string, t *cachedTile) {
+	e := &cacheEntry{key, t}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if e.cost() > c.limit || c.byKey[key] != nil {
+		return
+	}
+	c.byKey[key] = c.order.PushFront(e)
+	c.size += e.cost()
+	for c.size > c.limit {
+		last := c.order.Back()
+		old := last.Value.(*cacheEntry)
+		c.order.Remove(last)
+		delete(c.byKey, old.key)
+		c.size -= old.cost()
+	}
+}

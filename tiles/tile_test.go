@@ -1,0 +1,254 @@
+package tiles
+
+import (
+	"bytes"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/paulmach/orb"
+	"github.com/paulmach/orb/encoding/mvt"
+	"github.com/paulmach/orb/encoding/mvt/vectortile"
+)
+
+// tileAt is the tile that holds a longitude and latitude.
+func tileAt(z uint32, lon, lat float64) (x, y uint32) {
+	p := mercator(lon, lat)
+	n := math.Exp2(float64(z))
+	return uint32(p[0] * n), uint32(p[1] * n)
+}
+
+// ringsOf decodes a feature's geometry commands by the letter of the specification, and checks them.
+func ringsOf(t *testing.T, f *vectortile.Tile_Feature) (rings []orb.Ring) {
+	t.Helper()
+	var x, y int32
+	zigzag := func(v uint32) int32 { return int32(v>>1) ^ -int32(v&1) }
+	g := f.Geometry
+	var ring orb.Ring
+	for i := 0; i < len(g); {
+		command, count := g[i]&7, int(g[i]>>3)
+		i++
+		switch command {
+		case 1, 2:
+			if command == 1 && count != 1 {
+				t.Fatalf("MoveTo of %d points in a polygon", count)
+			}
+			for range count {
+				dx, dy := zigzag(g[i]), zigzag(g[i+1])
+				if command == 2 && dx == 0 && dy == 0 {
+					t.Error("two equal points in a row")
+				}
+				x, y = x+dx, y+dy
+				ring = append(ring, orb.Point{float64(x), float64(y)})
+				i += 2
+			}
+		case 7:
+			if len(ring) < 3 || ring[0] == ring[len(ring)-1] {
+				t.Errorf("ring of %d points, or closed twice: %v", len(ring), ring)
+			}
+			rings = append(rings, append(ring, ring[0]))
+			ring = nil
+		default:
+			t.Fatalf("unknown command %d", command)
+		}
+	}
+	if ring != nil {
+		t.Error("a ring is not closed")
+	}
+	return rings
+}
+
+// surveyor is twice the area of a ring by the formula the specification names: positive for shells.
+func surveyor(r orb.Ring) (a float64) {
+	for i := 1; i < len(r); i++ {
+		a += r[i-1][0]*r[i][1] - r[i][0]*r[i-1][1]
+	}
+	return a
+}
+
+func TestTile(t *testing.T) {
+	s := snapshot(t, sample(3))
+	x, y := tileAt(13, s.byName["iris-2016"].bound.Min[0]+0.004, s.byName["iris-2016"].bound.Min[1]+0.005)
+	q := tileRequest{layers: []*layer{s.byName["iris-2016"], s.byName["qpv-2015"]}, z: 13, x: x, y: y, indicators: []string{"part_cmuc", "population"}, sexe: "T"}
+	data, err := s.tile(q)
+	if err != nil {
+		t.Fatal(err)
+	}
+	again, err := snapshot(t, sample(3)).tile(tileRequest{layers: []*layer{s.byName["iris-2016"], s.byName["qpv-2015"]}, z: 13, x: x, y: y, indicators: q.indicators, sexe: "T"})
+	if err != nil || !bytes.Equal(data, again) {
+		t.Errorf("the same edition gives other bytes (%v)", err)
+	}
+	var tile vectortile.Tile
+	if err := tile.Unmarshal(data); err != nil {
+		t.Fatal(err)
+	}
+	var out strings.Builder
+	for _, l := range tile.Layers {
+		fmt.Fprintf(&out, "couche %s, version %d, étendue %d\n", l.GetName(), l.GetVersion(), l.GetExtent())
+		for _, f := range l.Features {
+			fmt.Fprintf(&out, "  %d", f.GetId())
+			for i := 0; i < len(f.Tags); i += 2 {
+				v := l.Values[f.Tags[i+1]]
+				if v.StringValue != nil {
+					fmt.Fprintf(&out, " %s=%s", l.Keys[f.Tags[i]], v.GetStringValue())
+				} else {
+					fmt.Fprintf(&out, " %s=%g", l.Keys[f.Tags[i]], v.GetDoubleValue())
+				}
+			}
+			out.WriteByte('\n')
+			for i, r := range ringsOf(t, f) {
+				if area := surveyor(r); i == 0 && area <= 0 || i > 0 && area >= 0 {
+					t.Errorf("feature %d: ring %d has area %g", f.GetId(), i, area)
+				}
+				fmt.Fprintf(&out, "    %v\n", r)
+			}
+		}
+	}
+	if diff := cmp.Diff(golden(t, "testdata/tile.txt", []byte(out.String())), out.String()); diff != "" {
+		t.Errorf("tile (-want +got):\n%s", diff)
+	}
+}
+
+// Neighbours keep their border in common, and a layer's zones leave neither gap nor overlap: at every zoom
+// their areas on the grid add up to that of their outline.
+func TestSharedBorders(t *testing.T) {
+	s := snapshot(t, sample(4))
+	iris, commune := s.byName["iris-2016"], s.byName["commune-2018"]
+	for z := uint32(8); z <= 14; z++ {
+		n := math.Exp2(float64(z)) * extent
+		g := grid{sx: n, sy: n, box: orb.Bound{Min: orb.Point{0, 0}, Max: orb.Point{n, n}}}
+		var sum float64
+		for i := range iris.zones {
+			for _, poly := range g.multiPolygon(iris.zones[i].world) {
+				for _, r := range poly {
+					sum += surveyor(r)
+				}
+			}
+		}
+		for _, r := range iris.zones[0].world[0][1:] { // the hole is no one's
+			if _, a := g.ring(r); a != 0 {
+				sum += math.Abs(a)
+			}
+		}
+		// The commune's own corners alone would miss the projection's bend along its sides.
+		outline := g.multiPolygon(commune.zones[0].world)
+		want := surveyor(outline[0][0])
+		if math.Abs(sum-want) > 4*math.Sqrt(want) {
+			t.Errorf("zoom %d: the IRIS cover %g, their commune %g", z, sum, want)
+		}
+	}
+	g := grid{sx: 1, sy: 1, box: orb.Bound{Min: orb.Point{-1e6, -1e6}, Max: orb.Point{1e6, 1e6}}}
+	left := g.multiPolygon(orb.MultiPolygon{{{{0, 0}, {10, 0}, {10.3, 5.2}, {9.8, 10}, {0, 10}, {0, 0}}}})
+	right := g.multiPolygon(orb.MultiPolygon{{{{10, 0}, {20, 0}, {20, 10}, {9.8, 10}, {10.3, 5.2}, {10, 0}}}})
+	if a, b := surveyor(left[0][0]), surveyor(right[0][0]); a+b != 400 {
+		t.Errorf("two neighbours cover %g + %g, not 400", a, b)
+	}
+}
+
+func TestGridRing(t *testing.T) {
+	g := grid{sx: 1, sy: 1, box: orb.Bound{Min: orb.Point{-64, -64}, Max: orb.Point{4160, 4160}}}
+	tests := []struct {
+		name string
+		in   orb.Ring
+		want orb.Ring
+	}{
+		{"collinear and repeated points", orb.Ring{{5, 0}, {10, 0}, {10, 0.2}, {10, 10}, {5, 10}, {0, 10}, {0, 0}, {5, 0}}, orb.Ring{{10, 0}, {10, 10}, {0, 10}, {0, 0}, {10, 0}}},
+		{"spike", orb.Ring{{0, 0}, {10, 0}, {30, 0}, {10, 0}, {10, 10}, {0, 10}, {0, 0}}, orb.Ring{{0, 0}, {10, 0}, {10, 10}, {0, 10}, {0, 0}}},
+		{"less than a unit", orb.Ring{{0.1, 0.1}, {0.3, 0.1}, {0.3, 0.3}, {0.1, 0.1}}, nil},
+		{"flat", orb.Ring{{0, 0}, {100, 0.2}, {200, 0.1}, {0, 0}}, nil},
+		{"two points", orb.Ring{{0, 0}, {1, 1}}, nil},
+		{"outside", orb.Ring{{5000, 5000}, {6000, 5000}, {6000, 6000}, {5000, 5000}}, nil},
+		{"around", orb.Ring{{-1000, -1000}, {9000, -1000}, {9000, 9000}, {-1000, 9000}, {-1000, -1000}},
+			orb.Ring{{4160, 4160}, {-64, 4160}, {-64, -64}, {4160, -64}, {4160, 4160}}},
+	}
+	for _, tt := range tests {
+		got, _ := g.ring(tt.in)
+		if got == nil && tt.want == nil {
+			continue
+		}
+		// The same ring may start anywhere.
+		same := false
+		for k := 0; len(got) == len(tt.want) && k+1 < len(got); k++ {
+			turned := append(append(orb.Ring{}, got[k:len(got)-1]...), got[:k]...)
+			same = same || cmp.Equal(append(turned, turned[0]), tt.want)
+		}
+		if !same {
+			t.Errorf("%s: %v, want %v", tt.name, got, tt.want)
+		}
+	}
+}
+
+// Whatever the ring, what comes out is closed, on the grid, inside the box, without a flat corner.
+func TestGridRingRandom(t *testing.T) {
+	rnd := rand.New(rand.NewPCG(1, 2))
+	g := grid{sx: 1, sy: 1, box: orb.Bound{Min: orb.Point{-64, -64}, Max: orb.Point{4160, 4160}}}
+	for range 5000 {
+		n := 3 + rnd.IntN(20)
+		size := []float64{3, 100, 9000}[rnd.IntN(3)]
+		ring := make(orb.Ring, 0, n+1)
+		for range n {
+			ring = append(ring, orb.Point{rnd.Float64()*size - size/4, rnd.Float64()*size - size/4})
+		}
+		in := append(ring, ring[0])
+		r, area := g.ring(in)
+		if r == nil {
+			continue
+		}
+		if len(r) < 4 || r[0] != r[len(r)-1] || area == 0 {
+			t.Fatalf("%v gives %v, area %g", in, r, area)
+		}
+		for i, p := range r[:len(r)-1] {
+			next := r[i+1]
+			prev := r[(i+len(r)-2)%(len(r)-1)]
+			if p != (orb.Point{math.Trunc(p[0]), math.Trunc(p[1])}) || !g.box.Contains(p) || flat(prev, p, next) {
+				t.Fatalf("%v gives %v: point %d", in, r, i)
+			}
+		}
+	}
+}
+
+func TestTileZooms(t *testing.T) {
+	s := snapshot(t, sample(3))
+	l := s.byName["qpv-2015"]
+	c := l.zones[0].box.Center()
+	for z := uint32(0); z <= maxZoom; z++ {
+		x, y := uint32(c[0]*math.Exp2(float64(z))), uint32(c[1]*math.Exp2(float64(z)))
+		data, err := s.tile(tileRequest{layers: []*layer{l}, z: z, x: x, y: y, sexe: "T"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if z < 12 && len(data) > 400 || z == 16 && len(data) == 0 {
+			t.Errorf("zoom %d: %d bytes", z, len(data))
+		}
+		if len(data) > 0 {
+			if _, err := mvt.Unmarshal(data); err != nil {
+				t.Errorf("zoom %d: %v", z, err)
+			}
+		}
+	}
+	if data, err := s.tile(tileRequest{layers: []*layer{l}, z: 10, x: 3, y: 3}); err != nil || data != nil {
+		t.Errorf("far away: %d bytes, %v", len(data), err)
+	}
+}
+
+func TestTileCache(t *testing.T) {
+	c := newTileCache(3000)
+	for i := range 20 {
+		c.put(fmt.Sprint(i), &cachedTile{raw: make([]byte, 700)})
+	}
+	if c.size > 3000 || len(c.byKey) != 3 || c.order.Len() != 3 {
+		t.Errorf("cache of 3000 bytes: %d bytes, %d tiles", c.size, len(c.byKey))
+	}
+	c.get("17")
+	c.put("new", &cachedTile{raw: make([]byte, 700)})
+	if c.get("17") == nil || c.get("18") != nil {
+		t.Error("the tile used last left before another")
+	}
+	c.put("large", &cachedTile{raw: make([]byte, 4000)})
+	if c.get("large") != nil || c.get("17") == nil {
+		t.Error("a tile larger than the cache was kept")
+	}
+}
