@@ -403,7 +403,7 @@ func TestDemoProject(t *testing.T) {
 		Layers, Tables []struct{ Card, Level, File, Dissolve string }
 		Perimeters     map[string][]string
 		Methods        map[string]string
-		Comparisons    map[string][]string
+		Comparisons    map[string]map[string][]string
 	}
 	if err := yaml.Unmarshal(read(t, "observatoire.yaml"), &p); err != nil {
 		t.Fatal(err)
@@ -433,7 +433,7 @@ func TestDemoProject(t *testing.T) {
 	for _, z := range append(contours(t, "qpv.geojson"), contours(t, "veille.geojson")...) {
 		codes[z.code] = true
 	}
-	for code, others := range p.Comparisons {
+	for code, others := range p.Comparisons["veille"] {
 		for _, c := range append(others, code) {
 			if !codes[c] {
 				t.Errorf("comparisons: no quarter %s", c)

@@ -264,8 +264,11 @@ func (t *terms) combine(method string, parts []part, w []float64) estimate {
 	need := minCoverage
 	if len(t.def.Denominator) == 0 {
 		need = minCoverageCount
+		if !t.populated(parts) {
+			need = 1 // nobody knows how much the missing part weighs
+		}
 	}
-	if e.n == 0 || cover < need*total(parts) {
+	if e.n == 0 || cover < need*total(parts)-1e-9 {
 		e.statut = missing
 		return e
 	}

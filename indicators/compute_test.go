@@ -222,6 +222,7 @@ func TestCountBySurfaceStaysInWorkingTables(t *testing.T) {
 func TestSumWithAComponentMissing(t *testing.T) {
 	in := territory(column("kit.csv", "commune", 2018, "population", "T", 1968, []string{"13047"}, 13400))
 	in.Layers[1].Zones = []geo.Zone{{Code: "13001", Name: "Aix"}, {Code: "13047", Name: "Istres"}}
+	in.Layers[1].Zones = append(in.Layers[1].Zones, geo.Zone{Code: "13999", Name: "Ailleurs"})
 	if v, _ := shown(compute(t, in), "population", "200054807", 1968, "T"); v.Statut != NonDisponible {
 		t.Errorf("the EPCI is said to hold the people of one of its communes: %+v", v)
 	}

@@ -66,7 +66,7 @@ func place(c Column, layers map[geo.Layer]*geo.ZoneSet, as map[geo.Layer]geo.Lay
 }
 
 // CompleteLayers adds, for every vintage that figures refer to and no layer or geography_as provides, a layer
-// of codes without geometry, so that its figures are kept but never drawn nor split.
+// of codes without geometry, so that its figures are kept but never drawn nor split. There is at least one layer.
 func CompleteLayers(layers []geo.ZoneSet, columns []Column, as map[geo.Layer]geo.Layer) []geo.ZoneSet {
 	held := map[geo.Layer]*geo.ZoneSet{}
 	for i := range layers {
@@ -86,7 +86,7 @@ func CompleteLayers(layers []geo.ZoneSet, columns []Column, as map[geo.Layer]geo
 		}
 	}
 	for layer, codes := range missing {
-		set := geo.ZoneSet{Layer: layer, Title: fmt.Sprintf("%s (sans contours)", layer)}
+		set := geo.ZoneSet{Layer: layer, Title: fmt.Sprintf("%s (sans contours)", layer), EPSG: layers[0].EPSG}
 		for code := range codes {
 			set.Zones = append(set.Zones, geo.Zone{Code: code})
 		}

@@ -13,6 +13,13 @@ type links struct {
 	overlaps map[partsKey][][]part  // largest first
 	communes map[geo.Layer][]string // of each zone
 	refs     map[geo.Layer]map[int]bool
+	made     map[componentsKey][]part
+}
+
+type componentsKey struct {
+	layer  geo.Layer
+	zone   int
+	source geo.Layer
 }
 
 // arrondissements gives the commune of a municipal arrondissement of Paris, Lyon or Marseille, whose codes
@@ -31,7 +38,7 @@ func arrondissements(commune string) string {
 
 func newLinks(b *book, overlaps []OverlapSet) links {
 	l := links{b: b, overlaps: map[partsKey][][]part{},
-		communes: map[geo.Layer][]string{}, refs: map[geo.Layer]map[int]bool{}}
+		communes: map[geo.Layer][]string{}, refs: map[geo.Layer]map[int]bool{}, made: map[componentsKey][]part{}}
 	for _, set := range overlaps {
 		from := b.layers[set.From]
 		if from == nil || b.layers[set.To] == nil {
@@ -125,8 +132,18 @@ func Departement(code string) string {
 }
 
 // components are the zones of a layer that make up a zone exactly: those whose commune is one of its
-// members, or is the zone itself.
+// members, or is the zone itself. The list is the caller's to change.
 func (l links) components(layer geo.Layer, z int, source geo.Layer) []part {
+	key := componentsKey{layer, z, source}
+	parts, ok := l.made[key]
+	if !ok {
+		parts = l.findComponents(layer, z, source)
+		l.made[key] = parts
+	}
+	return slices.Clone(parts)
+}
+
+func (l links) findComponents(layer geo.Layer, z int, source geo.Layer) []part {
 	zone := l.b.layers[layer].Zones[z]
 	members := zone.Members
 	switch {

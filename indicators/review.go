@@ -90,7 +90,8 @@ func (c *computation) reviewSources() []Alerte {
 	return out
 }
 
-// reviewSeries reports jumps between consecutive millésimes of a shown series, and series without millésime.
+// reviewSeries reports jumps between consecutive millésimes of a shown series by one method, series whose method
+// changes on the way, and series without millésime.
 func reviewSeries(r Result) []Alerte {
 	var out []Alerte
 	defs := map[string]Definition{}
@@ -100,6 +101,7 @@ func reviewSeries(r Result) []Alerte {
 	unknown := map[string]int{}
 	type line struct{ indicateur, couche, code, sexe string }
 	last := map[line]Value{}
+	mixed := map[line]string{}
 	for _, v := range r.Values {
 		if !v.Retenue || v.Statut != Disponible || v.Couche.Level() == "iris" {
 			continue
@@ -112,6 +114,13 @@ func reviewSeries(r Result) []Alerte {
 		before, ok := last[l]
 		last[l] = v
 		if !ok {
+			continue
+		}
+		if before.Methode != v.Methode { // not a move of the quarter: one alert says so for the whole series
+			if mixed[l] == "" {
+				mixed[l] = fmt.Sprintf("%s (%s) : la méthode passe de « %s » à « %s » entre %d et %d ; ces années ne se comparent pas",
+					defs[v.Indicateur].Label, v.Code, before.Methode, v.Methode, before.Millesime, v.Millesime)
+			}
 			continue
 		}
 		d := defs[v.Indicateur]
@@ -130,6 +139,10 @@ func reviewSeries(r Result) []Alerte {
 					d.Label, v.Code, FrenchNumber(before.V, d.Decimals), FrenchNumber(v.V, d.Decimals), before.Millesime, v.Millesime,
 					FrenchSigned(change, 1), unit)})
 		}
+	}
+	for l, message := range mixed {
+		out = append(out, Alerte{ID: fmt.Sprintf("methode:%s:%s:%s:%s", l.indicateur, l.couche, l.code, l.sexe), Kind: "methode",
+			Gravite: "information", Objet: l.code, Message: message})
 	}
 	for id, n := range unknown {
 		out = append(out, Alerte{ID: "millesime:" + id, Kind: "millesime", Gravite: "attention", Objet: id,

@@ -1,0 +1,234 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"observatoire/data/store"
+	"observatoire/indicators"
+)
+
+// status says where the project stands and what to do next.
+func (a *app) status(ctx context.Context) error {
+	return a.withStore(ctx, func(ctx context.Context, p *project, st store.Store) error {
+		fmt.Fprintf(a.stdout, "%s\n", p.Title)
+		missing := 0
+		for _, t := range p.Tables {
+			if _, err := p.files(t.File); err != nil {
+				fmt.Fprintf(a.stdout, "  missing  %s\n", t.File)
+				missing++
+			}
+		}
+		for _, l := range p.Layers {
+			if l.File == "" {
+				continue
+			}
+			if _, err := p.files(l.File); err != nil {
+				fmt.Fprintf(a.stdout, "  missing  %s\n", l.File)
+				missing++
+			}
+		}
+		sources, err := st.Sources(ctx)
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(a.stdout, "%d layers, %d tables declared, %d files missing, %d tables in the store\n",
+			len(p.Layers), len(p.Tables), missing, len(sources))
+		list, err := st.Editions(ctx)
+		if err != nil {
+			return err
+		}
+		next := "observatoire run"
+		switch {
+		case missing > 0:
+			next = "put the missing files in place, then: observatoire run"
+		case len(list) == 0:
+		case slices.ContainsFunc(list, func(e indicators.EditionInfo) bool { return e.Etat == indicators.Brouillon }):
+			next = "observatoire review, then: observatoire publish --by YOUR-NAME"
+		case list[0].Etat == indicators.Publiee:
+			next = "observatoire serve"
+		}
+		if len(list) > 0 {
+			if err := a.listEditions(list); err != nil {
+				return err
+			}
+		} else {
+			fmt.Fprintln(a.stdout, "no edition yet")
+		}
+		fmt.Fprintf(a.stdout, "next: %s\n", next)
+		return nil
+	})
+}
+
+func (a *app) listEditions(list []indicators.EditionInfo) error {
+	w := tabwriter.NewWriter(a.stdout, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "EDITION\tSTATE\tBY\tON")
+	for _, e := range list {
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", e.ID, e.Etat, cmp.Or(e.PublieePar, "–"), cmp.Or(e.PublieeLe, "–"))
+	}
+	return w.Flush()
+}
+
+func (a *app) editionsCmd() *cobra.Command {
+	return &cobra.Command{
+		Use:   "editions",
+		Short: "List the editions: drafts, the published one, the former ones",
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return a.withStore(cmd.Context(), func(ctx context.Context, _ *project, st store.Store) error {
+				list, err := st.Editions(ctx)
+				if err != nil {
+					return err
+				}
+				return a.listEditions(list)
+			})
+		},
+	}
+}
+
+func (a *app) reviewCmd() *cobra.Command {
+	var id string
+	c := &cobra.Command{
+		Use:     "review",
+		Aliases: []string{"relire"},
+		Short:   "List what deserves a look before publishing",
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return a.withStore(cmd.Context(), func(ctx context.Context, _ *project, st store.Store) error {
+				e, err := draftOrPublished(ctx, st, id)
+				if err != nil {
+					return err
+				}
+				alertes := slices.Clone(e.Alertes)
+				order := []string{"bloquante", "attention", "information"}
+				slices.SortStableFunc(alertes, func(x, y indicators.Alerte) int {
+					return cmp.Or(cmp.Compare(slices.Index(order, x.Gravite), slices.Index(order, y.Gravite)), cmp.Compare(x.Kind, y.Kind))
+				})
+				w := tabwriter.NewWriter(a.stdout, 0, 0, 2, ' ', 0)
+				fmt.Fprintln(w, "GRAVITÉ\tNATURE\tOBJET\tMESSAGE")
+				for _, x := range alertes {
+					fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", x.Gravite, x.Kind, x.Objet, x.Message)
+				}
+				if err := w.Flush(); err != nil {
+					return err
+				}
+				a.say("edition %s: %d things to look at", e.ID, len(alertes))
+				return nil
+			})
+		},
+	}
+	c.Flags().StringVar(&id, "edition", "", "edition to review (default: the latest draft, else the published one)")
+	return c
+}
+
+// draftOrPublished reads the named edition; without a name the latest draft, else the published one.
+func draftOrPublished(ctx context.Context, st store.Store, id string) (*indicators.Edition, error) {
+	if id == "" {
+		list, err := st.Editions(ctx)
+		if err != nil {
+			return nil, err
+		}
+		for _, e := range list {
+			if e.Etat == indicators.Brouillon {
+				id = e.ID
+				break
+			}
+		}
+	}
+	return readEdition(ctx, st, id)
+}
+
+// readEdition reads an edition, the published one by default, and says what to do when there is none.
+func readEdition(ctx context.Context, st store.Store, id string) (*indicators.Edition, error) {
+	e, err := st.Edition(ctx, id)
+	switch {
+	case errors.Is(err, store.ErrNotFound) && id == "":
+		return nil, errors.New("no edition is published: run `observatoire run`, then `observatoire publish --by YOUR-NAME`")
+	case errors.Is(err, store.ErrNotFound):
+		return nil, fmt.Errorf("no edition %q: `observatoire editions` lists them", id)
+	}
+	return e, err
+}
+
+func (a *app) publishCmd() *cobra.Command {
+	var by, id string
+	c := &cobra.Command{
+		Use:     "publish",
+		Aliases: []string{"publier"},
+		Short:   "Publish the latest draft, in one switch",
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return a.withStore(cmd.Context(), func(ctx context.Context, _ *project, st store.Store) error {
+				if id == "" {
+					list, err := st.Editions(ctx)
+					if err != nil {
+						return err
+					}
+					i := slices.IndexFunc(list, func(e indicators.EditionInfo) bool { return e.Etat == indicators.Brouillon })
+					if i < 0 {
+						return errors.New("no draft to publish: `observatoire run` makes one")
+					}
+					id = list[i].ID
+				}
+				return a.publish(ctx, st, id, by)
+			})
+		},
+	}
+	c.Flags().StringVar(&by, "by", envOr("USER", ""), "who publishes")
+	c.Flags().StringVar(&id, "edition", "", "edition to publish (default: the latest draft)")
+	return c
+}
+
+func (a *app) publish(ctx context.Context, st store.Store, id, by string) error {
+	if by == "" {
+		return usage{errors.New("publish: say who publishes with --by NAME")}
+	}
+	err := st.Publish(ctx, id, by, today())
+	if errors.Is(err, store.ErrNotFound) {
+		return fmt.Errorf("no edition %q: `observatoire editions` lists them", id)
+	}
+	if err == nil {
+		a.say("edition %s: published by %s", id, by)
+	}
+	return err
+}
+
+// today is the day something is published: the only date the program takes from the clock. SOURCE_DATE_EPOCH
+// is not consulted: the day is in the journal, never in an edition.
+func today() string { return time.Now().Format(time.DateOnly) }
+
+func (a *app) withdrawCmd() *cobra.Command {
+	var by string
+	c := &cobra.Command{
+		Use:     "withdraw",
+		Aliases: []string{"retirer"},
+		Short:   "Take the published edition back; the one before it is published again",
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return a.withStore(cmd.Context(), func(ctx context.Context, _ *project, st store.Store) error {
+				if by == "" {
+					return usage{errors.New("withdraw: say who withdraws with --by NAME")}
+				}
+				id, err := st.Withdraw(ctx, by, today())
+				if errors.Is(err, store.ErrNotFound) {
+					return errors.New("no edition is published")
+				}
+				if err != nil {
+					return err
+				}
+				if id == "" {
+					a.say("withdrawn: nothing is published any more")
+				} else {
+					a.say("withdrawn: edition %s is published again", id)
+				}
+				return nil
+			})
+		},
+	}
+	c.Flags().StringVar(&by, "by", os.Getenv("USER"), "who withdraws")
+	return c
+}

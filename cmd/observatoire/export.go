@@ -1,0 +1,140 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"github.com/spf13/cobra"
+
+	"observatoire/data/store"
+	"observatoire/indicators"
+	"observatoire/tiles"
+)
+
+// exports are what can be written, and in which formats.
+var exports = map[string][]string{
+	"series":        {"csv", "xlsx"},
+	"ecarts":        {"csv", "xlsx"},
+	"recouvrements": {"csv", "xlsx"},
+	"zones":         {"geojson"},
+	"":              {"csv", "xlsx", "geojson"},
+}
+
+// sheets of a workbook that holds one kind of table; a whole edition has them all.
+var sheets = map[string][]string{
+	"series":        {tiles.SheetSeries, tiles.SheetSources},
+	"ecarts":        {tiles.SheetEcarts, tiles.SheetSources},
+	"recouvrements": {tiles.SheetOverlaps},
+}
+
+func (a *app) exportCmd() *cobra.Command {
+	var what, format, out, id string
+	c := &cobra.Command{
+		Use:     "export --format csv|xlsx|geojson -o PATH",
+		Aliases: []string{"exporter"},
+		Short:   "Write an edition as files; without --what, all of it",
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			formats, ok := exports[what]
+			if !ok {
+				return usage{fmt.Errorf("--what %s: one of series, ecarts, recouvrements, zones", what)}
+			}
+			if !slices.Contains(formats, format) {
+				return usage{fmt.Errorf("--format %s: one of %v for this export", format, formats)}
+			}
+			if out == "" {
+				return usage{fmt.Errorf("-o PATH: say where to write")}
+			}
+			return a.withStore(cmd.Context(), func(ctx context.Context, _ *project, st store.Store) error {
+				e, err := readEdition(ctx, st, id)
+				if err != nil {
+					return err
+				}
+				written, err := writeExport(e, what, format, out)
+				for _, path := range written {
+					a.say("%s", path)
+				}
+				return err
+			})
+		},
+	}
+	c.Flags().StringVar(&what, "what", "", "series, ecarts, recouvrements or zones (default: all)")
+	c.Flags().StringVar(&format, "format", "xlsx", "csv, xlsx or geojson")
+	c.Flags().StringVarP(&out, "output", "o", "", "file to write; a folder where there are several")
+	c.Flags().StringVar(&id, "edition", "", "edition to read (default: the published one)")
+	return c
+}
+
+// writeExport writes one file, or a folder where the format holds one table, and returns what it wrote.
+func writeExport(e *indicators.Edition, what, format, out string) ([]string, error) {
+	shown := indicators.Shown(e.Values)
+	tables := map[string]func(io.Writer) error{
+		"series":        func(w io.Writer) error { return indicators.WriteSeriesCSV(w, e, shown) },
+		"ecarts":        func(w io.Writer) error { return indicators.WriteEcartsCSV(w, e, e.Ecarts) },
+		"recouvrements": func(w io.Writer) error { return indicators.WriteOverlapsCSV(w, e, e.Overlaps) },
+	}
+	var written []string
+	put := func(path string, f func(io.Writer) error) error {
+		if err := writeFile(path, f); err != nil {
+			return err
+		}
+		written = append(written, path)
+		return nil
+	}
+	switch {
+	case format == "xlsx":
+		return []string{out}, writeFile(out, func(w io.Writer) error {
+			return tiles.WriteWorkbook(w, e, tiles.WorkbookOptions{Sheets: sheets[what]})
+		})
+	case format == "csv" && what != "":
+		return []string{out}, writeFile(out, tables[what])
+	case format == "csv":
+		for _, name := range []string{"series", "ecarts", "recouvrements"} {
+			if err := put(filepath.Join(out, name+".csv"), tables[name]); err != nil {
+				return written, err
+			}
+		}
+	default:
+		for _, s := range e.Layers {
+			if !s.Drawn() {
+				continue // zones known by their code alone
+			}
+			if err := put(filepath.Join(out, string(s.Layer)+".geojson"), func(w io.Writer) error {
+				return tiles.WriteGeoJSON(w, e, s.Layer)
+			}); err != nil {
+				return written, err
+			}
+		}
+	}
+	return written, nil
+}
+
+// writeFile writes a whole file or none of it. On Windows a workbook that Excel holds cannot be replaced.
+func writeFile(path string, f func(io.Writer) error) error {
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return err
+	}
+	tmp, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
+	if err != nil {
+		return err
+	}
+	defer os.Remove(tmp.Name())
+	if err := f(tmp); err != nil {
+		tmp.Close()
+		return err
+	}
+	if err := tmp.Chmod(0o644); err != nil {
+		tmp.Close()
+		return err
+	}
+	if err := tmp.Close(); err != nil {
+		return err
+	}
+	if err := os.Rename(tmp.Name(), path); err != nil {
+		return fmt.Errorf("%s cannot be replaced: close it where it is open, such as in Excel: %w", path, err)
+	}
+	return nil
+}

@@ -1,0 +1,271 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+
+	"observatoire/data"
+	"observatoire/geo"
+	"observatoire/indicators"
+	"observatoire/ingest"
+)
+
+// A project is what observatoire.yaml says, and the catalogue that goes with it.
+type project struct {
+	Title       string                  `yaml:"title"`
+	Store       string                  `yaml:"store"`
+	Scope       scopeConfig             `yaml:"scope"`
+	Layers      []layerConfig           `yaml:"layers"`
+	Tables      []tableConfig           `yaml:"tables"`
+	Perimeters  map[string][]string     `yaml:"perimeters"`
+	References  []string                `yaml:"references"`
+	GeographyAs map[geo.Layer]geo.Layer `yaml:"geography_as"`
+	// Comparisons are the comparison territories of quarters: level → zone → zones.
+	Comparisons map[string]map[string][]string `yaml:"comparisons"`
+	Methods     map[string]string              `yaml:"methods"`
+	Indicators  indicatorChoice                `yaml:"indicators"`
+
+	dir         string
+	catalogue   *ingest.Catalogue
+	definitions []indicators.Definition
+}
+
+// scopeConfig is the territory studied; without communes, everything that is read.
+type scopeConfig struct {
+	Communes []string `yaml:"communes"`
+}
+
+// A layerConfig is one layer: read from a file as a card says, or dissolved from the communes of a perimeter.
+type layerConfig struct {
+	Card     string `yaml:"card"`
+	Level    string `yaml:"level"`
+	Vintage  int    `yaml:"vintage"`
+	File     string `yaml:"file"`
+	Title    string `yaml:"title"`
+	Code     string `yaml:"code"`     // of a file without a card: the attribute that holds the codes; of a dissolved layer: its zone's code
+	Name     string `yaml:"name"`     // as code
+	Dissolve string `yaml:"dissolve"` // the layer of communes to dissolve
+	Members  string `yaml:"members"`  // a perimeter, or "all"
+}
+
+// A tableConfig is one or more files and the card that describes them; without a card, the one that fits.
+type tableConfig struct {
+	Card string `yaml:"card"`
+	File string `yaml:"file"`
+}
+
+// An indicatorChoice is "default", every definition, or a list of ids.
+type indicatorChoice []string
+
+func (c *indicatorChoice) UnmarshalYAML(unmarshal func(any) error) error {
+	var word string
+	if unmarshal(&word) == nil {
+		if word != "default" && word != "" {
+			return fmt.Errorf("indicators: %q is neither \"default\" nor a list of ids", word)
+		}
+		return nil
+	}
+	var ids []string
+	if err := unmarshal(&ids); err != nil {
+		return err
+	}
+	*c = ids
+	return nil
+}
+
+const projectFile = "observatoire.yaml"
+
+// loadProject reads the project in a folder. Variables of the environment written ${NAME} are expanded.
+func loadProject(dir string) (*project, error) {
+	path := filepath.Join(dir, projectFile)
+	text, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, refused{fmt.Errorf("%s: no project here: run `observatoire init DIR`, or name its folder with -C", path)}
+	}
+	if err != nil {
+		return nil, refused{err}
+	}
+	expanded, err := expand(path, string(text))
+	if err != nil {
+		return nil, refused{err}
+	}
+	p := &project{Store: "observatoire.gpkg", dir: dir}
+	if err := ingest.UnmarshalStrict(path, []byte(expanded), p); err != nil {
+		return nil, refused{err}
+	}
+	if err := p.check(path); err != nil {
+		return nil, refused{err}
+	}
+
+	folders := []fs.FS{data.Catalogue()}
+	if _, err := os.Stat(filepath.Join(dir, "cards")); err == nil {
+		folders = append(folders, os.DirFS(filepath.Join(dir, "cards")))
+	}
+	if p.catalogue, err = ingest.LoadCatalogue(folders...); err != nil {
+		return nil, refused{err}
+	}
+	if err := p.loadDefinitions(path); err != nil {
+		return nil, refused{err}
+	}
+	return p, nil
+}
+
+var variable = regexp.MustCompile(`\$\{([^}]*)\}`)
+
+// expand replaces ${NAME}. A comment may name a variable that is not set.
+func expand(path, text string) (string, error) {
+	var errs []error
+	said := map[string]bool{}
+	lines := strings.Split(text, "\n")
+	for i, line := range lines {
+		if strings.HasPrefix(strings.TrimSpace(line), "#") {
+			continue
+		}
+		lines[i] = variable.ReplaceAllStringFunc(line, func(m string) string {
+			v, ok := os.LookupEnv(m[2 : len(m)-1])
+			if !ok && !said[m] {
+				said[m] = true
+				errs = append(errs, fmt.Errorf("%s:%d: %s is not set in the environment: export it before the run", path, i+1, m))
+			}
+			return v
+		})
+	}
+	return strings.Join(lines, "\n"), errors.Join(errs...)
+}
+
+func (p *project) check(path string) error {
+	var errs []error
+	bad := func(format string, args ...any) { errs = append(errs, fmt.Errorf(path+": "+format, args...)) }
+	if p.Title == "" {
+		bad("title: missing: name the observatory")
+	}
+	if len(p.Layers) == 0 {
+		bad("layers: none: an observatory needs the contours of its zones")
+	}
+	for i, l := range p.Layers {
+		switch {
+		case l.Level == "":
+			bad("layers[%d]: level: missing, such as iris, qpv, commune", i)
+		case l.Vintage < 1900 || l.Vintage > 2100:
+			bad("layers[%d] (%s): vintage: %d is not a year: the year of the boundaries, such as 2016", i, l.Level, l.Vintage)
+		case (l.File == "") == (l.Dissolve == ""):
+			bad("layers[%d] (%s): give either file or dissolve", i, l.Level)
+		case l.Dissolve != "" && l.Code == "":
+			bad("layers[%d] (%s): code: missing: the code of the dissolved zone", i, l.Level)
+		case l.Dissolve != "" && l.Members != "all" && p.Perimeters[l.Members] == nil:
+			bad("layers[%d] (%s): members: no perimeter named %q under perimeters", i, l.Level, l.Members)
+		}
+	}
+	for _, code := range p.Scope.Communes {
+		if len(code) != 5 {
+			bad("scope.communes: %q is not a commune code of five characters: quote it, so that a leading zero is kept", code)
+		}
+	}
+	for name, codes := range p.Perimeters {
+		for _, code := range codes {
+			if len(code) != 5 {
+				bad("perimeters.%s: %q is not a commune code of five characters", name, code)
+			}
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// loadDefinitions reads the built-in indicators and the project's own, which replace those of the same id.
+func (p *project) loadDefinitions(path string) error {
+	text, err := fs.ReadFile(data.Catalogue(), "indicators.yaml")
+	if err != nil {
+		return err
+	}
+	if p.definitions, err = ingest.LoadDefinitions("indicators.yaml", text); err != nil {
+		return err
+	}
+	own := filepath.Join(p.dir, "indicators.yaml")
+	if text, err := os.ReadFile(own); err == nil {
+		defs, err := ingest.LoadDefinitions(own, text)
+		if err != nil {
+			return err
+		}
+		for _, d := range defs {
+			if i := slices.IndexFunc(p.definitions, func(x indicators.Definition) bool { return x.ID == d.ID }); i >= 0 {
+				p.definitions[i] = d
+			} else {
+				p.definitions = append(p.definitions, d)
+			}
+		}
+	} else if !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	if p.Indicators == nil {
+		return nil
+	}
+	var chosen []indicators.Definition
+	var errs []error
+	for _, id := range p.Indicators {
+		i := slices.IndexFunc(p.definitions, func(x indicators.Definition) bool { return x.ID == id })
+		if i < 0 {
+			errs = append(errs, fmt.Errorf("%s: indicators: no indicator %q: `observatoire indicators` lists them", path, id))
+			continue
+		}
+		chosen = append(chosen, p.definitions[i])
+	}
+	p.definitions = chosen
+	return errors.Join(errs...)
+}
+
+// path is a file of the project: relative to its folder unless absolute.
+func (p *project) path(name string) string {
+	if filepath.IsAbs(name) {
+		return name
+	}
+	return filepath.Join(p.dir, name)
+}
+
+// files expands the pattern of a table; one that matches nothing is an error.
+func (p *project) files(pattern string) ([]string, error) {
+	path := p.path(pattern)
+	if _, err := os.Stat(path); err == nil {
+		return []string{path}, nil
+	}
+	found, err := filepath.Glob(path)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", pattern, err)
+	}
+	if len(found) == 0 {
+		return nil, fmt.Errorf("%s: no such file: put it there, or take it out of tables in %s", path, projectFile)
+	}
+	slices.Sort(found)
+	return found, nil
+}
+
+// studied are the levels of the quarters: those that are neither a reference nor a statistical mesh.
+func (p *project) studied() []string {
+	var levels []string
+	for _, l := range p.Layers {
+		if l.Level != "iris" && !slices.Contains(referenceLevels, l.Level) && !slices.Contains(p.References, l.Level) &&
+			!slices.Contains(levels, l.Level) {
+			levels = append(levels, l.Level)
+		}
+	}
+	slices.Sort(levels)
+	return levels
+}
+
+// comparisons are the comparison territories by zone.
+func (p *project) comparisons() map[string][]string {
+	out := map[string][]string{}
+	for _, zones := range p.Comparisons {
+		maps.Copy(out, zones)
+	}
+	return out
+}
+
+// referenceLevels are administrative: never studied, even where they are no reference.
+var referenceLevels = []string{"commune", "epci", "departement", "region", "perimetre_contrat"}

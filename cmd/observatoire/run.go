@@ -1,0 +1,750 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/paulmach/orb"
+	"github.com/spf13/cobra"
+
+	"observatoire/data/store"
+	"observatoire/geo"
+	"observatoire/indicators"
+	"observatoire/ingest"
+)
+
+func (a *app) runCmd() *cobra.Command {
+	var publish, strict bool
+	var by string
+	c := &cobra.Command{
+		Use:     "run",
+		Aliases: []string{"executer"},
+		Short:   "Read the sources, measure the overlaps, make the indicators: a draft edition",
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return a.withStore(cmd.Context(), func(ctx context.Context, p *project, st store.Store) error {
+				e, err := a.run(ctx, p, st)
+				if err != nil {
+					return err
+				}
+				if publish {
+					if err := a.publish(ctx, st, e.ID, by); err != nil {
+						return err
+					}
+				}
+				fmt.Fprintln(a.stdout, e.ID)
+				if strict && slices.ContainsFunc(e.Alertes, func(x indicators.Alerte) bool { return x.Gravite != "information" }) {
+					return errWarnings
+				}
+				return nil
+			})
+		},
+	}
+	c.Flags().BoolVar(&publish, "publish", false, "publish the edition at once")
+	c.Flags().StringVar(&by, "by", envOr("USER", ""), "who publishes")
+	c.Flags().BoolVar(&strict, "strict", false, "exit with code 4 when something deserves a look")
+	return c
+}
+
+// withStore opens the project and its store for the time of f.
+func (a *app) withStore(ctx context.Context, f func(context.Context, *project, store.Store) error) (err error) {
+	p, err := loadProject(a.dir)
+	if err != nil {
+		return err
+	}
+	url := p.Store
+	if a.storeURL != "" {
+		url = a.storeURL
+	}
+	st, err := store.Open(ctx, url, p.dir)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, st.Close()) }()
+	return f(ctx, p, st)
+}
+
+// run walks the whole path once: layers, overlaps, tables, indicators, and the edition they make. Whatever
+// fails, nothing that is published moves, and the store holds what it held.
+func (a *app) run(ctx context.Context, p *project, st store.Store) (*indicators.Edition, error) {
+	start := time.Now()
+	a.say("%s", p.Title)
+	layers, err := a.readLayers(ctx, p)
+	if err != nil {
+		return nil, err
+	}
+	if err := p.keepStudied(ctx, layers); err != nil {
+		return nil, err
+	}
+	overlaps, err := measureOverlaps(ctx, p, layers.sets)
+	if err != nil {
+		return nil, err
+	}
+	a.say("overlaps: %d pairs between %d layers (%s)", countPairs(overlaps), len(layers.sets), since(start))
+
+	sources, columns, findings, err := a.readTables(ctx, p, st, layers.sets)
+	if err != nil {
+		return nil, err
+	}
+	a.say("tables: %d files, %d measured columns (%s)", len(sources), len(columns), since(start))
+
+	sets := indicators.CompleteLayers(layers.sets, columns, p.GeographyAs)
+	result, err := indicators.Compute(indicators.Input{
+		Layers: sets, Overlaps: overlaps, Columns: columns, Sources: sources, Definitions: p.definitions,
+		Studied: p.studied(), References: p.References, Communes: p.Scope.Communes, Methods: p.Methods,
+		Comparisons: p.comparisons(), GeographyAs: p.GeographyAs,
+	})
+	if err != nil {
+		return nil, refused{fmt.Errorf("%s: %w", filepath.Join(p.dir, projectFile), err)}
+	}
+	e := &indicators.Edition{Title: p.Title, Layers: sets, Overlaps: overlaps, Indicators: result.Indicators,
+		Values: result.Values, Ecarts: result.Ecarts, Sources: sources, Alertes: result.Alertes}
+	for _, s := range sets {
+		e.Schematic = e.Schematic || s.Schematic
+	}
+	for _, f := range append(layers.findings, findings...) {
+		e.Alertes = append(e.Alertes, alerteOf(f))
+	}
+	slices.SortFunc(e.Alertes, func(x, y indicators.Alerte) int { return cmp.Compare(x.ID, y.ID) })
+	e.Alertes = slices.CompactFunc(e.Alertes, func(x, y indicators.Alerte) bool { return x.ID == y.ID })
+	if err := p.manifest(e, layers.files); err != nil {
+		return nil, err
+	}
+	if err := st.PutEdition(ctx, e); err != nil {
+		return nil, err
+	}
+	available := 0
+	for _, v := range e.Values {
+		if v.Retenue && v.Statut == indicators.Disponible {
+			available++
+		}
+	}
+	a.say("indicators: %d, with %d figures shown and %d gaps (%s)", len(e.Indicators), available, countGaps(e), since(start))
+	a.say("edition %s: %s; `observatoire review` lists %d things to look at", e.ID, "draft", len(e.Alertes))
+	return e, nil
+}
+
+func since(t time.Time) string { return time.Since(t).Round(10 * time.Millisecond).String() }
+
+func countPairs(sets []indicators.OverlapSet) int {
+	n := 0
+	for _, s := range sets {
+		n += len(s.Pairs)
+	}
+	return n
+}
+
+func countGaps(e *indicators.Edition) int {
+	n := 0
+	for _, x := range e.Ecarts {
+		if x.Statut == indicators.Disponible {
+			n++
+		}
+	}
+	return n
+}
+
+// A reading is the layers of a run, the files they came from, and what the readers mended or noticed.
+type reading struct {
+	sets     []geo.ZoneSet // ordered by layer
+	files    []fileStamp
+	findings []ingest.Finding
+}
+
+// A fileStamp says which bytes a layer was read from.
+type fileStamp struct {
+	Layer  geo.Layer `json:"couche"`
+	File   string    `json:"fichier"`
+	SHA256 string    `json:"sha256"`
+	Zones  int       `json:"zones"`
+}
+
+func (r *reading) layer(l geo.Layer) *geo.ZoneSet {
+	for i := range r.sets {
+		if r.sets[i].Layer == l {
+			return &r.sets[i]
+		}
+	}
+	return nil
+}
+
+// readLayers reads every layer of the project, then dissolves those that are made of communes. Every bad
+// layer is reported before it gives up.
+func (a *app) readLayers(ctx context.Context, p *project) (*reading, error) {
+	r := &reading{}
+	var errs []error
+	for _, l := range p.Layers {
+		if l.File == "" {
+			continue
+		}
+		set, findings, stamp, err := p.readLayer(ctx, l)
+		if err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		a.say("layer %s: %d zones from %s", set.Layer, len(set.Zones), stamp.File)
+		r.sets = append(r.sets, *set)
+		r.files = append(r.files, stamp)
+		r.findings = append(r.findings, findings...)
+	}
+	if len(errs) == 0 {
+		for _, l := range p.Layers {
+			if l.Dissolve == "" {
+				continue
+			}
+			set, err := p.dissolve(r, l)
+			if err != nil {
+				errs = append(errs, err)
+				continue
+			}
+			r.sets = append(r.sets, *set)
+		}
+	}
+	if len(errs) > 0 {
+		return nil, refused{errors.Join(errs...)}
+	}
+	slices.SortFunc(r.sets, func(x, y geo.ZoneSet) int { return cmp.Compare(x.Layer, y.Layer) })
+	for i := 1; i < len(r.sets); i++ {
+		if r.sets[i].Layer == r.sets[i-1].Layer {
+			return nil, refused{fmt.Errorf("%s: layers: %s is given twice", filepath.Join(p.dir, projectFile), r.sets[i].Layer)}
+		}
+	}
+	epsg := 0
+	for _, s := range r.sets {
+		if s.EPSG != 0 && epsg != 0 && s.EPSG != epsg {
+			return nil, refused{fmt.Errorf("layer %s is in EPSG:%d, others in EPSG:%d: a project holds one territory", s.Layer, s.EPSG, epsg)}
+		}
+		epsg = max(epsg, s.EPSG)
+	}
+	for i := range r.sets { // a layer of codes alone is of the same territory
+		r.sets[i].EPSG = epsg
+	}
+	return r, nil
+}
+
+func (p *project) readLayer(ctx context.Context, l layerConfig) (*geo.ZoneSet, []ingest.Finding, fileStamp, error) {
+	name := geo.Layer(fmt.Sprintf("%s-%d", l.Level, l.Vintage))
+	files, err := p.files(l.File)
+	if err != nil {
+		return nil, nil, fileStamp{}, fmt.Errorf("layer %s: %w", name, err)
+	}
+	path := files[0]
+	card, err := p.layerCard(l, path)
+	if err != nil {
+		return nil, nil, fileStamp{}, fmt.Errorf("layer %s: %w", name, err)
+	}
+	var set *geo.ZoneSet
+	var findings []ingest.Finding
+	if card.Kind == "composition" {
+		set, err = composition(path, card, name)
+	} else {
+		set, findings, err = ingest.ReadLayer(ctx, path, card, name)
+	}
+	if err != nil {
+		return nil, nil, fileStamp{}, err
+	}
+	set.Layer, set.Schematic, set.Source = name, card.Schematic, card.ID
+	set.Title = l.Title
+	if set.Title == "" {
+		set.Title = fmt.Sprintf("%s, géographie %d", levelTitle(l.Level), l.Vintage)
+	}
+	sum, err := fileSHA256(path)
+	return set, findings, fileStamp{name, filepath.Base(path), sum, len(set.Zones)}, err
+}
+
+// layerCard is the card of a layer: the one it names, the attributes it names, or the one that fits its file.
+func (p *project) layerCard(l layerConfig, path string) (*ingest.Card, error) {
+	if l.Card != "" {
+		c, ok := p.catalogue.Card(l.Card)
+		if !ok {
+			return nil, fmt.Errorf("no card %q in the catalogue or in cards/", l.Card)
+		}
+		return c, nil
+	}
+	if l.Code != "" {
+		c := &ingest.Card{ID: "zones", Kind: "layer", Level: l.Level, Code: []string{l.Code}}
+		if l.Name != "" {
+			c.Name = []string{l.Name}
+		}
+		return c, nil
+	}
+	for _, c := range p.catalogue.Match(filepath.Base(path)) {
+		if c.Kind == "layer" && c.Level == l.Level {
+			return c, nil
+		}
+	}
+	if c, ok := p.catalogue.Card("zones"); ok {
+		return c, nil
+	}
+	return nil, fmt.Errorf("%s: no card fits: name one, or the attribute of the codes (code: …)", filepath.Base(path))
+}
+
+// composition reads the communes that make up each zone. Such a layer has no geometry: parts of an EPCI may lie
+// outside the contours the project holds.
+func composition(path string, card *ingest.Card, layer geo.Layer) (*geo.ZoneSet, error) {
+	members, names, err := ingest.ReadComposition(path, card)
+	if err != nil {
+		return nil, err
+	}
+	set := &geo.ZoneSet{Layer: layer}
+	for code, communes := range members {
+		set.Zones = append(set.Zones, geo.Zone{Code: code, Name: names[code], Members: communes})
+	}
+	slices.SortFunc(set.Zones, func(a, b geo.Zone) int { return cmp.Compare(a.Code, b.Code) })
+	return set, nil
+}
+
+// dissolve makes a layer of one zone out of the communes of a perimeter.
+func (p *project) dissolve(r *reading, l layerConfig) (*geo.ZoneSet, error) {
+	name := geo.Layer(fmt.Sprintf("%s-%d", l.Level, l.Vintage))
+	from := r.layer(geo.Layer(l.Dissolve))
+	if from == nil {
+		return nil, fmt.Errorf("layer %s: dissolve: the project has no layer %q", name, l.Dissolve)
+	}
+	zone := geo.Zone{Code: l.Code, Name: l.Name}
+	var parts []orb.MultiPolygon
+	if l.Members == "all" {
+		for _, z := range from.Zones {
+			zone.Members = append(zone.Members, z.Code)
+			parts = append(parts, z.Geom)
+		}
+	} else {
+		zone.Members = slices.Clone(p.Perimeters[l.Members])
+		slices.Sort(zone.Members)
+		for _, code := range zone.Members {
+			i, ok := from.Index(code)
+			if !ok {
+				return nil, fmt.Errorf("layer %s: members: %s has no commune %s", name, l.Dissolve, code)
+			}
+			parts = append(parts, from.Zones[i].Geom)
+		}
+	}
+	zone.Geom = geo.Dissolve(parts)
+	title := l.Title
+	if title == "" {
+		title = fmt.Sprintf("%s, composition %d", levelTitle(l.Level), l.Vintage)
+	}
+	return &geo.ZoneSet{Layer: name, Title: title, EPSG: from.EPSG, Schematic: from.Schematic,
+		Source: from.Source, Zones: []geo.Zone{zone}}, nil
+}
+
+// levelTitle is what readers call a level.
+func levelTitle(level string) string {
+	switch level {
+	case "iris":
+		return "IRIS"
+	case "qpv":
+		return "Quartiers prioritaires (QPV)"
+	case "veille":
+		return "Quartiers de veille active"
+	case "quartier_vecu":
+		return "Quartiers vécus"
+	case "commune":
+		return "Communes"
+	case "epci":
+		return "EPCI"
+	case "departement":
+		return "Département"
+	case "perimetre_contrat":
+		return "Périmètre du contrat"
+	}
+	return level
+}
+
+// keepStudied drops the quarters outside the project's communes, and the compositions that hold none of its
+// territory. It tells each quarter the communes it lies in: those that hold at least 2 % of it.
+func (p *project) keepStudied(ctx context.Context, r *reading) error {
+	var communes *geo.ZoneSet
+	for i := range r.sets {
+		if r.sets[i].Layer.Level() == "commune" && r.sets[i].Drawn() {
+			communes = &r.sets[i]
+		}
+	}
+	for i := range r.sets {
+		set := &r.sets[i]
+		if communes != nil && set.Zones != nil && !set.Drawn() { // compositions: those that concern the territory
+			set.Zones = slices.DeleteFunc(set.Zones, func(z geo.Zone) bool {
+				return !slices.ContainsFunc(z.Members, func(code string) bool { _, ok := communes.Index(code); return ok })
+			})
+		}
+		if communes == nil || !slices.Contains(p.studied(), set.Layer.Level()) {
+			continue
+		}
+		pairs, err := geo.Overlaps(ctx, set, communes)
+		if err != nil {
+			return err
+		}
+		shares := make([][]geo.Overlap, len(set.Zones))
+		for _, o := range pairs {
+			if o.ShareFrom >= 0.02 {
+				shares[o.From] = append(shares[o.From], o)
+			}
+		}
+		kept := set.Zones[:0]
+		for z, zone := range set.Zones {
+			slices.SortFunc(shares[z], func(a, b geo.Overlap) int { return cmp.Compare(b.Area, a.Area) })
+			var codes []string
+			for _, o := range shares[z] {
+				codes = append(codes, communes.Zones[o.To].Code)
+			}
+			if len(codes) > 0 {
+				zone.Commune = strings.Join(codes, ",")
+			}
+			if len(p.Scope.Communes) == 0 || len(codes) > 0 && slices.Contains(p.Scope.Communes, codes[0]) {
+				kept = append(kept, zone)
+			}
+		}
+		set.Zones = kept
+	}
+	r.findings = slices.DeleteFunc(r.findings, func(f ingest.Finding) bool { // of quarters studied elsewhere
+		return f.Code != "" && !slices.ContainsFunc(r.sets, func(s geo.ZoneSet) bool { _, ok := s.Index(f.Code); return ok })
+	})
+	for i := range r.files {
+		if set := r.layer(r.files[i].Layer); set != nil {
+			r.files[i].Zones = len(set.Zones)
+		}
+	}
+	return nil
+}
+
+// measureOverlaps measures the quarters against the IRIS, the communes and each other.
+func measureOverlaps(ctx context.Context, p *project, sets []geo.ZoneSet) ([]indicators.OverlapSet, error) {
+	studied := p.studied()
+	var out []indicators.OverlapSet
+	for i := range sets {
+		for j := range sets {
+			from, to := &sets[i], &sets[j]
+			if i == j || !from.Drawn() || !to.Drawn() || !slices.Contains(studied, from.Layer.Level()) {
+				continue
+			}
+			if l := to.Layer.Level(); l != "iris" && l != "commune" && !slices.Contains(studied, l) {
+				continue
+			}
+			pairs, err := geo.Overlaps(ctx, from, to, geo.WithMargins())
+			if err != nil {
+				return nil, err
+			}
+			out = append(out, indicators.OverlapSet{From: from.Layer, To: to.Layer, Pairs: pairs})
+		}
+	}
+	return out, nil
+}
+
+// readTables brings every table of the project into the store, or reports every bad cell of every file and
+// leaves the store as it was.
+func (a *app) readTables(ctx context.Context, p *project, st store.Store, sets []geo.ZoneSet) (
+	[]indicators.Source, []indicators.Column, []ingest.Finding, error) {
+
+	scope := p.scope(sets)
+	held, err := st.Sources(ctx)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	had := map[string]bool{}
+	for _, s := range held {
+		had[s.ID] = true
+	}
+	var errs []error
+	var ids []string
+	var added []string
+	var findings []ingest.Finding
+	for _, t := range p.Tables {
+		files, err := p.files(t.File)
+		if err != nil {
+			errs = append(errs, refused{err})
+			continue
+		}
+		for _, path := range files {
+			card, err := p.tableCard(t, path)
+			if err != nil {
+				errs = append(errs, refused{err})
+				continue
+			}
+			sum, err := fileSHA256(path)
+			if err != nil {
+				errs = append(errs, refused{err})
+				continue
+			}
+			// The same bytes under the same card and the same scope are the same table: nothing to do.
+			stamp := hashOf(card.Hash, scope.digest)
+			id := card.ID + "/" + filepath.Base(path) + "@" + hashOf(sum, stamp)[:12]
+			if slices.Contains(ids, id) {
+				continue
+			}
+			ids = append(ids, id)
+			if had[id] {
+				continue
+			}
+			found, err := ingestTable(ctx, st, path, card, scope, id)
+			findings = append(findings, found...)
+			if err != nil {
+				errs = append(errs, err)
+				if ctx.Err() != nil {
+					break
+				}
+				continue
+			}
+			added = append(added, id)
+		}
+	}
+	if len(errs) > 0 {
+		for _, id := range added {
+			errs = append(errs, st.DropSource(context.WithoutCancel(ctx), id))
+		}
+		return nil, nil, nil, errors.Join(errs...)
+	}
+	for _, s := range held { // versions no longer in use
+		if !slices.Contains(ids, s.ID) {
+			if err := st.DropSource(ctx, s.ID); err != nil {
+				return nil, nil, nil, err
+			}
+		}
+	}
+	sources, err := st.Sources(ctx)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	var columns []indicators.Column
+	for i := range sources {
+		cols, err := st.Columns(ctx, sources[i].ID)
+		if err != nil {
+			return nil, nil, nil, err
+		}
+		logical, _, _ := strings.Cut(sources[i].ID, "@")
+		for j := range cols {
+			cols[j].Source = logical
+		}
+		sources[i].ID = logical
+		columns = append(columns, cols...)
+	}
+	slices.SortFunc(sources, func(x, y indicators.Source) int { return cmp.Compare(x.ID, y.ID) })
+	return sources, columns, findings, nil
+}
+
+// ingestTable reads one file into the store, in one transaction.
+func ingestTable(ctx context.Context, st store.Store, path string, card *ingest.Card, scope tableScope, id string) ([]ingest.Finding, error) {
+	t, err := ingest.Open(ctx, path, card, scope.Scope)
+	if err != nil {
+		return nil, refused{err}
+	}
+	defer t.Release()
+	src, _ := t.Source()
+	src.ID = id
+	err = st.PutSource(ctx, src, t, func() (indicators.Source, error) {
+		src, err := t.Source()
+		src.ID = id
+		return src, err
+	})
+	if _, bad := t.Source(); bad != nil {
+		err = refused{bad}
+	}
+	return t.Findings(), err
+}
+
+func (p *project) tableCard(t tableConfig, path string) (*ingest.Card, error) {
+	if t.Card != "" {
+		c, ok := p.catalogue.Card(t.Card)
+		if !ok {
+			return nil, fmt.Errorf("%s: no card %q in the catalogue or in cards/", filepath.Base(path), t.Card)
+		}
+		return c, nil
+	}
+	var fit []*ingest.Card
+	for _, c := range p.catalogue.Match(filepath.Base(path)) {
+		if c.Kind == "table" {
+			fit = append(fit, c)
+		}
+	}
+	switch len(fit) {
+	case 1:
+		return fit[0], nil
+	case 0:
+		return nil, fmt.Errorf("%s: no card fits this file: write one in cards/, or name one (card: …)", path)
+	}
+	var names []string
+	for _, c := range fit {
+		names = append(names, c.ID)
+	}
+	return nil, fmt.Errorf("%s: several cards fit: %s: name one (card: …)", path, strings.Join(names, ", "))
+}
+
+// A tableScope is the rows of the project's territory, and a digest of what decides that.
+type tableScope struct {
+	ingest.Scope
+	digest string
+}
+
+// scope keeps the rows of the départements the layers lie in, and the zones the layers hold.
+func (p *project) scope(sets []geo.ZoneSet) tableScope {
+	held := map[string]map[string]bool{} // level → codes
+	departements := map[string]bool{}
+	byLayer := map[geo.Layer]*geo.ZoneSet{}
+	h := sha256.New()
+	for i := range sets {
+		set := &sets[i]
+		byLayer[set.Layer] = set
+		level := set.Layer.Level()
+		if held[level] == nil {
+			held[level] = map[string]bool{}
+		}
+		fmt.Fprintf(h, "%s\n", set.Layer)
+		for _, z := range set.Zones {
+			held[level][z.Code] = true
+			fmt.Fprintf(h, "%s\n", z.Code)
+		}
+	}
+	for _, c := range p.Scope.Communes {
+		departements[indicators.Departement(c)] = true
+	}
+	if len(p.Scope.Communes) == 0 {
+		for code := range held["commune"] {
+			departements[indicators.Departement(code)] = true
+		}
+	}
+	studied := p.studied()
+	return tableScope{
+		Scope: ingest.Scope{
+			Keep: func(level, code string) bool {
+				if held[level][code] {
+					return true
+				}
+				// The quarters of other communes are not studied; the mesh of the département is kept whole.
+				return !slices.Contains(studied, level) && (level == "iris" || level == "commune") &&
+					departements[indicators.Departement(code)]
+			},
+			Known: func(level string, vintage int, code string) bool {
+				if len(held[level]) == 0 {
+					return true
+				}
+				if set := byLayer[geo.Layer(fmt.Sprintf("%s-%d", level, vintage))]; set != nil {
+					_, ok := set.Index(code)
+					return ok
+				}
+				if as, said := p.GeographyAs[geo.Layer(fmt.Sprintf("%s-%d", level, vintage))]; said && byLayer[as] != nil {
+					_, ok := byLayer[as].Index(code)
+					return ok
+				}
+				return vintage != 0 || held[level][code] // a vintage the project has no contours for: its codes are its own
+			},
+		},
+		digest: hex.EncodeToString(h.Sum(nil)),
+	}
+}
+
+func alerteOf(f ingest.Finding) indicators.Alerte {
+	id := strings.Join([]string{f.Kind, f.File, f.Code, strconv.Itoa(f.Row)}, ":")
+	return indicators.Alerte{ID: id, Kind: f.Kind, Gravite: "information", Objet: cmp.Or(f.Code, f.File), Message: f.Message}
+}
+
+// manifest writes what the edition was made from, and names the edition after it: the same inputs make the same
+// edition.
+func (p *project) manifest(e *indicators.Edition, files []fileStamp) error {
+	type source struct {
+		ID     string `json:"id"`
+		Card   string `json:"fiche_sha256"`
+		SHA256 string `json:"sha256"`
+		Rows   int    `json:"lignes"`
+		Kept   int    `json:"lignes_retenues"`
+	}
+	type layer struct {
+		Layer geo.Layer `json:"couche"`
+		Zones int       `json:"zones"`
+		Hash  string    `json:"sha256"`
+	}
+	m := struct {
+		Program     string                         `json:"programme"`
+		Title       string                         `json:"titre"`
+		Communes    []string                       `json:"communes"`
+		References  []string                       `json:"references"`
+		GeographyAs map[geo.Layer]geo.Layer        `json:"geographie_rapprochee"`
+		Methods     map[string]string              `json:"methodes"`
+		Comparisons map[string]map[string][]string `json:"comparaisons"`
+		Indicators  string                         `json:"indicateurs_sha256"`
+		Files       []fileStamp                    `json:"fichiers_de_contours"`
+		Layers      []layer                        `json:"couches"`
+		Sources     []source                       `json:"sources"`
+		Values      int                            `json:"valeurs"`
+	}{Program: version, Title: e.Title, Communes: p.Scope.Communes, References: p.References,
+		GeographyAs: p.GeographyAs, Methods: p.Methods, Comparisons: p.Comparisons, Files: files, Values: len(e.Values)}
+	defs, err := json.Marshal(p.definitions)
+	if err != nil {
+		return err
+	}
+	m.Indicators = hashOf(string(defs))
+	year := 0
+	for _, v := range e.Values {
+		if v.Statut == indicators.Disponible {
+			year = max(year, v.Millesime)
+		}
+	}
+	for i := range e.Layers {
+		m.Layers = append(m.Layers, layer{e.Layers[i].Layer, len(e.Layers[i].Zones), zonesHash(&e.Layers[i])})
+	}
+	for _, s := range e.Sources {
+		m.Sources = append(m.Sources, source{s.ID, s.CardHash, s.SHA256, s.Rows, s.Kept})
+	}
+	if e.Manifest, err = json.MarshalIndent(m, "", "  "); err != nil {
+		return err
+	}
+	e.ID = fmt.Sprintf("%04d-%s", year, hashOf(string(e.Manifest))[:8])
+	return nil
+}
+
+// zonesHash covers the codes and names of a layer's zones; their geometry is covered by the file's own hash.
+func zonesHash(s *geo.ZoneSet) string {
+	h := sha256.New()
+	for _, z := range s.Zones {
+		fmt.Fprintf(h, "%s\x00%s\x00%s\x00%s\x00", z.Code, z.Name, z.Commune, strings.Join(z.Members, ","))
+	}
+	return hex.EncodeToString(h.Sum(nil))
+}
+
+func hashOf(parts ...string) string {
+	h := sha256.New()
+	for _, s := range parts {
+		io.WriteString(h, s)
+		h.Write([]byte{0})
+	}
+	return hex.EncodeToString(h.Sum(nil))
+}
+
+// fileSHA256 is the digest of a file; for a shapefile, of the three files that make it.
+func fileSHA256(path string) (string, error) {
+	paths := []string{path}
+	if strings.EqualFold(filepath.Ext(path), ".shp") {
+		for _, ext := range []string{".dbf", ".prj"} {
+			for _, e := range []string{ext, strings.ToUpper(ext)} {
+				if other := strings.TrimSuffix(path, filepath.Ext(path)) + e; exists(other) {
+					paths = append(paths, other)
+					break
+				}
+			}
+		}
+	}
+	h := sha256.New()
+	for _, p := range paths {
+		f, err := os.Open(p)
+		if err != nil {
+			return "", err
+		}
+		_, err = io.Copy(h, f)
+		f.Close()
+		if err != nil {
+			return "", err
+		}
+	}
+	return hex.EncodeToString(h.Sum(nil)), nil
+}
+
+func exists(path string) bool { _, err := os.Stat(path); return err == nil }
