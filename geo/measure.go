@@ -40,7 +40,7 @@ type run struct {
 	pts   []orb.Point
 }
 
-const runEdges = 16
+const runEdges = 24
 
 // Prepare makes a Shape of mp: valid, shells counter-clockwise, holes clockwise (see [Orient]). A ring whose
 // last point is not its first is closed.
@@ -144,7 +144,6 @@ func (s *Shape) perimeter() float64 {
 type measurer struct {
 	s, t  []segment // the parts of the two shapes that count
 	index index     // of the shorter list
-	meets []meeting
 }
 
 var measurers = sync.Pool{New: func() any { return new(measurer) }}
@@ -175,6 +174,9 @@ func (m *measurer) measure(s, t *Shape, dx, dy float64) float64 {
 		return 0
 	}
 	m.t = t.appendSegments(m.t[:0], west, south, east, north)
+	if len(m.t) == 0 {
+		return 0
+	}
 	few, many := m.s, m.t
 	if len(few) > len(many) {
 		few, many = many, few
@@ -182,12 +184,10 @@ func (m *measurer) measure(s, t *Shape, dx, dy float64) float64 {
 	m.index.build(few, east-west)
 	var sum float64
 	for i := range many {
-		if len(m.meets) >= meetsAtOnce {
-			sum += m.lower(many)
-		}
-		m.meet(many, i)
+		e := &many[i]
+		sum += e.lower(m.index.near(e))
 	}
-	return (sum + m.lower(many)) / 4
+	return sum / 4
 }
 
 // A segment is an edge, or the part of it that counts, seen from west to east: y = slope·x + c for
@@ -255,11 +255,14 @@ func appendSegment(dst []segment, px, py, qx, qy, width float64) []segment {
 	}
 	f.x0 = maxPositive(0, minPositive(px, qx))
 	f.x1 = minPositive(width, maxPositive(px, qx))
+	if !(f.x0 < f.x1) {
+		return dst
+	}
 	return append(dst, f)
 }
 
-// minPositive and maxPositive take two numbers of which one at most is negative: their bits then have the order
-// of integers, which a processor compares without a branch.
+// minPositive and maxPositive compare bits as integers, for which a processor needs no branch. The order is
+// that of the numbers, except between two negative ones, of which either may be returned.
 func minPositive(a, b float64) float64 {
 	return math.Float64frombits(uint64(min(int64(math.Float64bits(a)), int64(math.Float64bits(b)))))
 }
@@ -274,11 +277,11 @@ type index struct {
 	perM   float64   // strips per metre
 	pieces []segment // by strip
 	starts []int32   // pieces[starts[i]:starts[i+1]] are in strip i
-	memory []segment
+	memory []segment // of the pieces, from one build to the next
 }
 
-// stripFactor is how many times an index may cut a segment, on average.
-const stripFactor = 2
+// cutsPerSegment is how many times an index cuts a segment, on average and at most.
+const cutsPerSegment = 0.5
 
 // build makes the index one of these segments, of which none passes 0 ≤ x ≤ width.
 func (ix *index) build(segments []segment, width float64) {
@@ -286,10 +289,8 @@ func (ix *index) build(segments []segment, width float64) {
 	for i := range segments {
 		length += segments[i].x1 - segments[i].x0
 	}
-	ix.strips = 1
-	if length > 0 {
-		ix.strips += int(stripFactor * float64(len(segments)) * width / length)
-	}
+	n := float64(len(segments))
+	ix.strips = 1 + int(n*min(1, cutsPerSegment*width/length))
 	ix.perM = float64(ix.strips) / width
 	ix.starts = slices.Grow(ix.starts[:0], ix.strips+1)[:ix.strips+1]
 	if ix.strips == 1 {
@@ -298,20 +299,20 @@ func (ix *index) build(segments []segment, width float64) {
 		return
 	}
 	clear(ix.starts)
-	n := 0
+	pieces := 0
 	for i := range segments {
 		lo, hi := ix.strip(segments[i].x0), ix.strip(segments[i].x1)
 		for j := lo; j <= hi; j++ {
 			ix.starts[j]++
 		}
-		n += hi - lo + 1
+		pieces += hi - lo + 1
 	}
 	var start int32
 	for i := range ix.starts {
 		start += ix.starts[i]
 		ix.starts[i] = start
 	}
-	ix.memory = slices.Grow(ix.memory[:0], n)[:n]
+	ix.memory = slices.Grow(ix.memory[:0], pieces)[:pieces]
 	ix.pieces = ix.memory
 	for i := range segments {
 		f := segments[i]
@@ -335,43 +336,25 @@ func (ix *index) strip(x float64) int {
 	return max(0, min(ix.strips-1, int(x*ix.perM)))
 }
 
-// A meeting is a segment and a piece of the index that share some x, by their positions.
-type meeting struct{ e, f int32 }
-
-// meetsAtOnce is about how many meetings are listed before they are measured.
-const meetsAtOnce = 1024
-
-// meet lists the pieces that share some x with the segment e.
-func (m *measurer) meet(segments []segment, e int) {
-	x0, x1 := segments[e].x0, segments[e].x1
-	lo, hi := int(m.index.starts[m.index.strip(x0)]), int(m.index.starts[m.index.strip(x1)+1])
-	pieces := m.index.pieces[lo:hi]
-	n := len(m.meets)
-	meets := slices.Grow(m.meets, len(pieces))[:n+len(pieces)]
-	for i := range pieces {
-		f := &pieces[i]
-		meets[n] = meeting{int32(e), int32(lo + i)}
-		// The next overwrites it if they do not meet. This way there is no branch, which would be
-		// wrongly foreseen half the time.
-		met := 0
-		if math.Float64bits(maxPositive(x0, f.x0)) < math.Float64bits(minPositive(x1, f.x1)) {
-			met = 1
-		}
-		n += met
-	}
-	m.meets = meets[:n]
+// near lists the pieces that may share some x with e.
+func (ix *index) near(e *segment) []segment {
+	return ix.pieces[ix.starts[ix.strip(e.x0)]:ix.starts[ix.strip(e.x1)+1]]
 }
 
-// lower is four times the signed area between y = 0 and the lower of e and f, summed over the meetings listed,
-// which it takes off the list.
-func (m *measurer) lower(segments []segment) float64 {
+// lower is four times the signed area between y = 0 and the lower of e and f, summed over the segments f, each
+// for the x it shares with e.
+func (e *segment) lower(segments []segment) float64 {
+	x0, x1, slope, c := e.x0, e.x1, e.slope, e.c
 	var sum float64
-	for _, p := range m.meets {
-		e, f := &segments[p.e], &m.index.pieces[p.f]
-		a, b := maxPositive(e.x0, f.x0), minPositive(e.x1, f.x1)
+	for i := range segments {
+		f := &segments[i]
+		// No branch for the pieces that share no x with e: it would be the wrong one half the time,
+		// and cost more than going through with a width of 0.
+		a := maxPositive(x0, f.x0)
+		b := maxPositive(a, minPositive(x1, f.x1))
 		x, width := a+b, b-a // x is twice the middle, and so are the heights
-		turn := e.slope - f.slope
-		gap := 2*(e.c-f.c) + turn*x // of e above f
+		turn := slope - f.slope
+		gap := 2*(c-f.c) + turn*x // of e above f
 		low := 2*(2*f.c+f.slope*x) + gap
 		turn *= width // at the ends the gap is more, and less, by this much
 		if turn*turn <= gap*gap {
@@ -379,10 +362,9 @@ func (m *measurer) lower(segments []segment) float64 {
 		} else { // they cross
 			low -= (gap*gap + turn*turn) / (2 * math.Abs(turn))
 		}
-		sum += e.side * f.side * width * low
+		sum += f.side * width * low
 	}
-	m.meets = m.meets[:0]
-	return sum
+	return e.side * sum
 }
 
 // Orient returns a copy of mp with closed rings, shells counter-clockwise and holes clockwise; repeated points
@@ -471,6 +453,17 @@ func shoelace(pts []orb.Point, ox, oy float64) float64 {
 		px, py = qx, qy
 	}
 	return sum
+}
+
+// bound is the box of mp; it is emptyBound when there is no point.
+func bound(mp orb.MultiPolygon) orb.Bound {
+	b := emptyBound
+	for _, poly := range mp {
+		for _, ring := range poly {
+			b = unite(b, boundOf(ring))
+		}
+	}
+	return b
 }
 
 // unite is the box of two boxes, of which one may be empty.

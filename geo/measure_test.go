@@ -210,6 +210,89 @@ func near(t *rapid.T, what string, got, want, scale float64) {
 	}
 }
 
+// TestIntersectionAreaOnGrid measures shapes whose corners and edges often coincide.
+func TestIntersectionAreaOnGrid(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		// Each shape is some cells of a grid of one metre, rows of them joined into rectangles.
+		const n = 6
+		draw := func(name string) (orb.MultiPolygon, [n][n]bool) {
+			var mp orb.MultiPolygon
+			var cells [n][n]bool
+			for y := range n {
+				for x := 0; x < n; x++ {
+					w := rapid.IntRange(0, n-x).Draw(t, name)
+					for i := range w {
+						cells[y][x+i] = true
+					}
+					if w > 0 {
+						mp = append(mp, rect(float64(x), float64(y), float64(x+w), float64(y+1)))
+					}
+					x += w
+				}
+			}
+			return mp, cells
+		}
+		a, inA := draw("a")
+		b, inB := draw("b")
+		want := 0.0
+		for y := range n {
+			for x := range n {
+				if inA[y][x] && inB[y][x] {
+					want++
+				}
+			}
+		}
+		shear := float64(rapid.IntRange(-3, 3).Draw(t, "shear")) // keeps areas, and slants the edges
+		turned := rapid.Bool().Draw(t, "turned")
+		for _, mp := range []orb.MultiPolygon{a, b} {
+			for _, poly := range mp {
+				for i, p := range poly[0] {
+					p[0] += shear * p[1]
+					if turned {
+						p[0], p[1] = -p[1], p[0]
+					}
+					poly[0][i] = p
+				}
+			}
+		}
+		if got := Prepare(a).IntersectionArea(Prepare(b)); math.Abs(got-want) > 1e-12 {
+			t.Fatalf("%v m², want %v", got, want)
+		}
+	})
+}
+
+// TestIntersectionAreaComb measures combs whose teeth are almost vertical, so that the edges cover little width.
+func TestIntersectionAreaComb(t *testing.T) {
+	for _, width := range []float64{1e-3, 1e-6, 1e-9} { // of a tooth's slope, in metres
+		comb := orb.Ring{{1000, 0}, {1000, 1}}
+		for x := 999.0; x >= 1; x -= 2 {
+			comb = append(comb, orb.Point{x, 1}, orb.Point{x - width, 100}, orb.Point{x - 1 + width, 100}, orb.Point{x - 1, 1})
+		}
+		comb = append(comb, orb.Point{0, 0}, orb.Point{1000, 0})
+		a := Prepare(Orient(multi(orb.Polygon{comb})))
+		if want := 1000 + 500*99*(1-width); math.Abs(a.Area()-want) > 1e-6 {
+			t.Fatalf("area %v, want %v", a.Area(), want)
+		}
+		if !a.SelfConsistent() {
+			t.Errorf("comb of slope width %g: not self-consistent", width)
+		}
+		flat := make(orb.Ring, len(comb)) // the same lying on its side
+		for i, p := range comb {
+			flat[i] = orb.Point{p[1], p[0]}
+		}
+		b := Prepare(Orient(multi(orb.Polygon{flat})))
+		ab, ba := a.IntersectionArea(b), b.IntersectionArea(a)
+		if math.Abs(ab-ba) > 1e-9*ab || !b.SelfConsistent() {
+			t.Errorf("combs across: %v and %v", ab, ba)
+		}
+		// Only slopes of teeth, nothing else, in a box as wide as the comb.
+		slopes := Prepare(multi(orb.Polygon{{{0, 50}, {1000, 50}, {1000, 50.5}, {0, 50.5}, {0, 50}}}))
+		if got, want := a.IntersectionArea(slopes), 250-250*2*width*49.25/99; math.Abs(got-want) > 1e-7 {
+			t.Errorf("comb and band: %v, want %v", got, want)
+		}
+	}
+}
+
 func TestIntersectionAreaIsMeasure(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		mpA, mpB := drawStars(t)

@@ -41,8 +41,8 @@ func WithMargins() OverlapOption { return func(c *overlapConfig) { c.margins = t
 // their error is below 1e-9 of the smaller zone. Zones without geometry are passed over. The result does not
 // depend, to the bit, on the number of processors, all of which are used.
 //
-// It is an error for the two sets to be in different projections, or for a zone near another not to have a
-// positive, finite area.
+// It is an error for the two sets to be in different projections, for a coordinate not to be finite, or for a
+// zone whose box meets another's not to have a positive area.
 func Overlaps(ctx context.Context, from, to *ZoneSet, opts ...OverlapOption) ([]Overlap, error) {
 	var cfg overlapConfig
 	for _, o := range opts {
@@ -52,7 +52,7 @@ func Overlaps(ctx context.Context, from, to *ZoneSet, opts ...OverlapOption) ([]
 		return nil, fmt.Errorf("overlaps of %s and %s: projections differ: EPSG:%d, EPSG:%d",
 			from.Layer, to.Layer, from.EPSG, to.EPSG)
 	}
-	pairs, err := candidates(ctx, from.Zones, to.Zones)
+	pairs, err := candidates(ctx, from, to)
 	if err != nil {
 		return nil, err
 	}
@@ -103,18 +103,14 @@ type pair uint64
 func (p pair) from() int { return int(p >> 32) }
 func (p pair) to() int   { return int(p & math.MaxUint32) }
 
-// candidates lists in order the pairs whose boxes share some area.
-func candidates(ctx context.Context, from, to []Zone) ([]pair, error) {
+// candidates lists in order the pairs whose boxes meet.
+func candidates(ctx context.Context, from, to *ZoneSet) ([]pair, error) {
+	// The tree is of the smaller set: it is made by one processor and searched by all.
 	few, many := from, to
-	if len(from) > len(to) {
+	if len(from.Zones) > len(to.Zones) {
 		few, many = to, from
 	}
-	boxes := make([]orb.Bound, len(few))
-	err := parallel(ctx, len(few), 64, func(lo, hi int) {
-		for i := lo; i < hi; i++ {
-			boxes[i] = bound(few[i].Geom)
-		}
-	})
+	boxes, err := bounds(ctx, few)
 	if err != nil {
 		return nil, err
 	}
@@ -124,20 +120,20 @@ func candidates(ctx context.Context, from, to []Zone) ([]pair, error) {
 			tree.Insert(b.Min, b.Max, uint32(i))
 		}
 	}
-	const block = 64
-	found := make([][]pair, len(many)/block+1)
-	err = parallel(ctx, len(many), block, func(lo, hi int) {
+	boxes, err = bounds(ctx, many)
+	if err != nil {
+		return nil, err
+	}
+	const block = 256
+	found := make([][]pair, len(boxes)/block+1)
+	err = parallel(ctx, len(boxes), block, func(lo, hi int) {
 		var here []pair
 		for i := lo; i < hi; i++ {
-			b := bound(many[i].Geom)
-			if !(b.Min[0] < b.Max[0]) {
-				continue
-			}
-			tree.Search(b.Min, b.Max, func(_, _ [2]float64, j uint32) bool {
-				if len(from) > len(to) {
-					here = append(here, pair(i)<<32|pair(j))
-				} else {
+			tree.Search(boxes[i].Min, boxes[i].Max, func(_, _ [2]float64, j uint32) bool {
+				if few == from {
 					here = append(here, pair(j)<<32|pair(i))
+				} else {
+					here = append(here, pair(i)<<32|pair(j))
 				}
 				return true
 			})
@@ -150,6 +146,25 @@ func candidates(ctx context.Context, from, to []Zone) ([]pair, error) {
 	pairs := slices.Concat(found...)
 	slices.Sort(pairs)
 	return pairs, nil
+}
+
+// bounds is the box of each zone, which is empty where it has no geometry.
+func bounds(ctx context.Context, set *ZoneSet) ([]orb.Bound, error) {
+	boxes := make([]orb.Bound, len(set.Zones))
+	err := parallel(ctx, len(boxes), 64, func(lo, hi int) {
+		for i := lo; i < hi; i++ {
+			boxes[i] = bound(set.Zones[i].Geom)
+		}
+	})
+	if err != nil {
+		return nil, err
+	}
+	for i, b := range boxes {
+		if b != emptyBound && !finite(b.Min[0]+b.Min[1]+b.Max[0]+b.Max[1]) {
+			return nil, fmt.Errorf("%s: zone %s: a coordinate is not finite", set.Layer, set.Zones[i].Code)
+		}
+	}
+	return boxes, nil
 }
 
 // prepareAll makes a shape of each zone that is asked for.
@@ -175,7 +190,7 @@ func prepareAll(ctx context.Context, set *ZoneSet, asked []bool) ([]Shape, error
 	}
 	for i := range shapes {
 		if a := shapes[i].area; asked[i] && !(a > 0 && finite(a)) {
-			return nil, fmt.Errorf("%s: zone %s: area %g m²: its rings are not oriented or not finite",
+			return nil, fmt.Errorf("%s: zone %s: area %g m²: its rings are not oriented",
 				set.Layer, set.Zones[i].Code, a)
 		}
 	}
@@ -296,16 +311,6 @@ func toGeom(mp orb.MultiPolygon) geom.Geometry {
 		polys[i] = geom.NewPolygon(rings)
 	}
 	return geom.NewMultiPolygon(polys).AsGeometry()
-}
-
-func bound(mp orb.MultiPolygon) orb.Bound {
-	b := emptyBound
-	for _, poly := range mp {
-		for _, ring := range poly {
-			b = unite(b, boundOf(ring))
-		}
-	}
-	return b
 }
 
 // parallel calls do for the blocks lo ≤ i < hi that make up 0 ≤ i < n, on all processors. It stops early with
