@@ -38,7 +38,7 @@ check: deps
 	CGO_ENABLED=1 .ci/with-postgres go test -race ./...
 
 bench: deps
-	.ci/with-postgres go run ./cmd/observatoire/bench
+	.ci/with-postgres .ci/bench
 
 clean:
 	rm -rf bin data/out

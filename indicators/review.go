@@ -67,6 +67,10 @@ func (c *computation) reviewZones() []Alerte {
 func (c *computation) reviewSources() []Alerte {
 	var out []Alerte
 	for _, s := range c.Sources {
+		for _, remarque := range s.Remarques {
+			out = append(out, Alerte{ID: "lecture:" + s.ID + ":" + remarque, Kind: "lecture", Gravite: "information",
+				Objet: s.File, Message: remarque})
+		}
 		if n := len(s.Unknown); n > 0 {
 			out = append(out, Alerte{ID: "code_inconnu:" + s.ID, Kind: "code_inconnu", Gravite: "attention", Objet: s.File,
 				Message: fmt.Sprintf("%d code(s) du département absents de la géographie : %s", n, some(s.Unknown, 5))})

@@ -163,23 +163,24 @@ type Column struct {
 
 // A Source is one file that was read, and how.
 type Source struct {
-	ID       string // card and file name, such as "filosofi-iris/BASE_TD_FILO_DISP_IRIS_2019.csv.gz"
-	Card     string // id of the card
-	CardHash string // sha256 of the card as read: the same file under another card is another reading
-	Title    string // in French
-	Producer string
-	Licence  string
-	Page     string
-	File     string // base name
-	SHA256   string
-	Bytes    int64
-	Edition  int      // edition_source: the year of the file
-	Level    string   // "iris", "qpv", …
-	Vintage  int      // boundaries the codes refer to, 0 when not said
-	Rows     int      // data rows read
-	Kept     int      // rows of the project's territory
-	Caption  string   // French caption for readers
-	Unknown  []string // codes of the project's départements that no layer holds
+	ID        string // card and file name, such as "filosofi-iris/BASE_TD_FILO_DISP_IRIS_2019.csv.gz"
+	Card      string // id of the card
+	CardHash  string // sha256 of the card as read: the same file under another card is another reading
+	Title     string // in French
+	Producer  string
+	Licence   string
+	Page      string
+	File      string // base name
+	SHA256    string
+	Bytes     int64
+	Edition   int      // edition_source: the year of the file
+	Level     string   // "iris", "qpv", …
+	Vintage   int      // boundaries the codes refer to, 0 when not said
+	Rows      int      // data rows read
+	Kept      int      // rows of the project's territory
+	Caption   string   // French caption for readers
+	Unknown   []string // codes of the project's départements that no layer holds, each with its row
+	Remarques []string // in French: what the reader noticed that a person should know
 }
 
 // An Alerte is something a person should look at before publishing.

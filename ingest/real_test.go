@@ -158,8 +158,8 @@ func TestRealTablesParse(t *testing.T) {
 			if err != nil || rows == 0 || int64(src.Kept) != rows || src.Edition == 0 || src.Vintage == 0 {
 				t.Errorf("%s: %d rows, %+v: %v", d.Name(), rows, src, err)
 			}
-			for _, f := range table.Findings() {
-				t.Logf("%s", f.Message)
+			for _, remarque := range src.Remarques {
+				t.Log(remarque)
 			}
 			table.Release()
 			t.Logf("%-55s %-22s %6d rows, %3d fields", d.Name(), c.ID, rows, len(table.Schema().Fields()))

@@ -79,15 +79,14 @@ type Table struct {
 	record  arrow.Record
 	refs    atomic.Int64
 
-	source   indicators.Source
-	findings []Finding
-	unknown  map[string]bool
-	lines    map[string]int  // line of each key kept
-	notes    map[string]bool // unexplained codes of NOTE columns
-	bad      []error
-	badMore  int
-	done     bool
-	err      error
+	source  indicators.Source
+	unknown map[string]int  // line of each code no layer holds
+	lines   map[string]int  // line of each key kept
+	notes   map[string]bool // unexplained codes of NOTE columns
+	bad     []error
+	badMore int
+	done    bool
+	err     error
 }
 
 // A measure is a measured column and where it is.
@@ -116,7 +115,7 @@ func Open(ctx context.Context, path string, c *Card, s Scope) (*Table, error) {
 		return nil, fmt.Errorf("%s: the card %s describes a %s, not a table", path, c.ID, c.Kind)
 	}
 	edition, _ := c.edition(base)
-	t := &Table{ctx: ctx, path: path, card: c, scope: s, unknown: map[string]bool{}, lines: map[string]int{}, notes: map[string]bool{}}
+	t := &Table{ctx: ctx, path: path, card: c, scope: s, unknown: map[string]int{}, lines: map[string]int{}, notes: map[string]bool{}}
 	t.source = indicators.Source{ID: c.ID + "/" + base, Card: c.ID, CardHash: c.Hash, Title: c.Title, Producer: c.Producer,
 		Licence: c.Licence, Page: c.Page, File: base, Edition: edition, Level: c.Level, Vintage: c.Vintage.Year(edition),
 		Caption: c.Caption}
@@ -376,12 +375,11 @@ func (t *Table) Err() error { return t.err }
 // (a [*CellError] each).
 func (t *Table) Source() (indicators.Source, error) {
 	s := t.source
-	s.Unknown = slices.Sorted(maps.Keys(t.unknown))
+	for _, code := range slices.Sorted(maps.Keys(t.unknown)) {
+		s.Unknown = append(s.Unknown, fmt.Sprintf("%s (ligne %d)", code, t.unknown[code]))
+	}
 	return s, t.err
 }
-
-// Findings are what a person should know about the file, complete after the last record.
-func (t *Table) Findings() []Finding { return t.findings }
 
 // Next reads the next record; false at the end or on an error.
 func (t *Table) Next() bool {
@@ -424,13 +422,9 @@ func (t *Table) finish(err error) {
 		t.bad = append(t.bad, fmt.Errorf("%s: %d more cells cannot be read", t.path, t.badMore))
 	}
 	t.err = errors.Join(t.bad...)
-	for _, code := range slices.Sorted(maps.Keys(t.unknown)) {
-		t.findings = append(t.findings, Finding{Kind: "code_inconnu", File: t.source.File, Code: code, Row: t.lines[code],
-			Message: fmt.Sprintf("%s : le code %s n'existe pas dans la géographie du projet ; ses chiffres sont laissés de côté.", t.source.File, code)})
-	}
 	for _, what := range slices.Sorted(maps.Keys(t.notes)) {
-		t.findings = append(t.findings, Finding{Kind: "note_inconnue", File: t.source.File,
-			Message: fmt.Sprintf("%s : %s n'est pas expliqué par la fiche %s ; les cellules vides sont dites non disponibles.", t.source.File, what, t.card.ID)})
+		t.source.Remarques = append(t.source.Remarques, fmt.Sprintf(
+			"%s n'est pas expliqué par la fiche %s ; les cellules vides sont dites non disponibles", what, t.card.ID))
 	}
 }
 
@@ -451,8 +445,8 @@ func (t *Table) read(cells []string) bool {
 		return false
 	}
 	if t.scope.Known != nil && !t.scope.Known(t.card.Level, t.source.Vintage, code) {
-		if !t.unknown[code] {
-			t.unknown[code], t.lines[code] = true, t.rows.Line()
+		if t.unknown[code] == 0 {
+			t.unknown[code] = t.rows.Line()
 		}
 		return false
 	}

@@ -93,7 +93,7 @@ func (a *app) run(ctx context.Context, p *project, st store.Store) (*indicators.
 	}
 	a.say("overlaps: %d pairs between %d layers (%s)", countPairs(overlaps), len(layers.sets), since(start))
 
-	sources, columns, findings, err := a.readTables(ctx, p, st, layers.sets)
+	sources, columns, err := a.readTables(ctx, p, st, layers.sets)
 	if err != nil {
 		return nil, err
 	}
@@ -113,7 +113,7 @@ func (a *app) run(ctx context.Context, p *project, st store.Store) (*indicators.
 	for _, s := range sets {
 		e.Schematic = e.Schematic || s.Schematic
 	}
-	for _, f := range append(layers.findings, findings...) {
+	for _, f := range layers.findings {
 		e.Alertes = append(e.Alertes, alerteOf(f))
 	}
 	slices.SortFunc(e.Alertes, func(x, y indicators.Alerte) int { return cmp.Compare(x.ID, y.ID) })
@@ -257,7 +257,7 @@ func (p *project) readLayer(ctx context.Context, l layerConfig) (*geo.ZoneSet, [
 	set.Layer, set.Schematic, set.Source = name, card.Schematic, card.ID
 	set.Title = l.Title
 	if set.Title == "" {
-		set.Title = fmt.Sprintf("%s, géographie %d", levelTitle(l.Level), l.Vintage)
+		set.Title = fmt.Sprintf("%s, géographie au 01/01/%d", levelTitle(l.Level), l.Vintage)
 	}
 	sum, err := fileSHA256(path)
 	return set, findings, fileStamp{name, filepath.Base(path), sum, len(set.Zones)}, err
@@ -444,12 +444,12 @@ func measureOverlaps(ctx context.Context, p *project, sets []geo.ZoneSet) ([]ind
 // readTables brings every table of the project into the store, or reports every bad cell of every file and
 // leaves the store as it was.
 func (a *app) readTables(ctx context.Context, p *project, st store.Store, sets []geo.ZoneSet) (
-	[]indicators.Source, []indicators.Column, []ingest.Finding, error) {
+	[]indicators.Source, []indicators.Column, error) {
 
 	scope := p.scope(sets)
 	held, err := st.Sources(ctx)
 	if err != nil {
-		return nil, nil, nil, err
+		return nil, nil, err
 	}
 	had := map[string]bool{}
 	for _, s := range held {
@@ -458,7 +458,6 @@ func (a *app) readTables(ctx context.Context, p *project, st store.Store, sets [
 	var errs []error
 	var ids []string
 	var added []string
-	var findings []ingest.Finding
 	for _, t := range p.Tables {
 		files, err := p.files(t.File)
 		if err != nil {
@@ -486,9 +485,7 @@ func (a *app) readTables(ctx context.Context, p *project, st store.Store, sets [
 			if had[id] {
 				continue
 			}
-			found, err := ingestTable(ctx, st, path, card, scope, id)
-			findings = append(findings, found...)
-			if err != nil {
+			if err := ingestTable(ctx, st, path, card, scope, id); err != nil {
 				errs = append(errs, err)
 				if ctx.Err() != nil {
 					break
@@ -502,24 +499,24 @@ func (a *app) readTables(ctx context.Context, p *project, st store.Store, sets [
 		for _, id := range added {
 			errs = append(errs, st.DropSource(context.WithoutCancel(ctx), id))
 		}
-		return nil, nil, nil, errors.Join(errs...)
+		return nil, nil, errors.Join(errs...)
 	}
 	for _, s := range held { // versions no longer in use
 		if !slices.Contains(ids, s.ID) {
 			if err := st.DropSource(ctx, s.ID); err != nil {
-				return nil, nil, nil, err
+				return nil, nil, err
 			}
 		}
 	}
 	sources, err := st.Sources(ctx)
 	if err != nil {
-		return nil, nil, nil, err
+		return nil, nil, err
 	}
 	var columns []indicators.Column
 	for i := range sources {
 		cols, err := st.Columns(ctx, sources[i].ID)
 		if err != nil {
-			return nil, nil, nil, err
+			return nil, nil, err
 		}
 		logical, _, _ := strings.Cut(sources[i].ID, "@")
 		for j := range cols {
@@ -529,14 +526,14 @@ func (a *app) readTables(ctx context.Context, p *project, st store.Store, sets [
 		columns = append(columns, cols...)
 	}
 	slices.SortFunc(sources, func(x, y indicators.Source) int { return cmp.Compare(x.ID, y.ID) })
-	return sources, columns, findings, nil
+	return sources, columns, nil
 }
 
 // ingestTable reads one file into the store, in one transaction.
-func ingestTable(ctx context.Context, st store.Store, path string, card *ingest.Card, scope tableScope, id string) ([]ingest.Finding, error) {
+func ingestTable(ctx context.Context, st store.Store, path string, card *ingest.Card, scope tableScope, id string) error {
 	t, err := ingest.Open(ctx, path, card, scope.Scope)
 	if err != nil {
-		return nil, refused{err}
+		return refused{err}
 	}
 	defer t.Release()
 	src, _ := t.Source()
@@ -549,7 +546,7 @@ func ingestTable(ctx context.Context, st store.Store, path string, card *ingest.
 	if _, bad := t.Source(); bad != nil {
 		err = refused{bad}
 	}
-	return t.Findings(), err
+	return err
 }
 
 func (p *project) tableCard(t tableConfig, path string) (*ingest.Card, error) {

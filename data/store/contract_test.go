@@ -157,6 +157,7 @@ var sampleSource = indicators.Source{ID: "filosofi-iris/BASE_2019.csv.gz", Card:
 func finished(src indicators.Source) func() (indicators.Source, error) {
 	return func() (indicators.Source, error) {
 		src.Rows, src.Kept, src.Unknown = 4, 3, []string{"130470999", `a "b", c`}
+		src.Remarques = []string{"NOTE_RP 9 n'est pas expliqué"}
 		return src, nil
 	}
 }

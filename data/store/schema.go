@@ -468,7 +468,8 @@ func sourceFields(s *indicators.Source) []field {
 		{"producteur", &s.Producer}, {"licence", &s.Licence}, {"page", &s.Page}, {"fichier", &s.File},
 		{"sha256", &s.SHA256}, {"octets", &s.Bytes}, {"edition_source", (*year)(&s.Edition)}, {"niveau", &s.Level},
 		{"geographie", (*year)(&s.Vintage)}, {"lignes", &s.Rows}, {"lignes_retenues", &s.Kept},
-		{"legende", &s.Caption}, {"codes_inconnus", (*words)(&s.Unknown)}}
+		{"legende", &s.Caption}, {"codes_inconnus", (*words)(&s.Unknown)},
+		{"remarques", (*words)(&s.Remarques)}}
 }
 
 // zoneTable is the zones of one layer. Geometries go through the encoding of the store.

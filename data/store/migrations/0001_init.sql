@@ -150,6 +150,7 @@ CREATE TABLE source (
     lignes_retenues bigint NOT NULL,
     legende         text,
     codes_inconnus  text,
+    remarques       text,
     PRIMARY KEY (edition, rang)
 );
 COMMENT ON TABLE source IS 'Fichiers dont une édition est faite';
@@ -193,7 +194,8 @@ CREATE TABLE lecture (
     lignes          bigint NOT NULL,
     lignes_retenues bigint NOT NULL,
     legende         text,
-    codes_inconnus  text
+    codes_inconnus  text,
+    remarques       text
 );
 COMMENT ON TABLE lecture IS 'Fichiers lus, chacun dans une table src_<numero> : voir lecture_forme';
 
