@@ -273,8 +273,9 @@ func (p *published) choose(q query) (c choice, err error) {
 	return c, nil
 }
 
-// complete picks what the reader did not: the newest layer of IRIS that has figures, the first rate or median
-// about as well filled as any (counts mislead on a map), women and men together where that exists.
+// complete picks what the reader did not: the newest layer of IRIS that has figures, among the rates and medians
+// about as well filled as any the one that tells most of the quarters' gaps (counts mislead on a map), women and
+// men together where that exists.
 func (c *choice) complete(p *published, askedSexe bool) {
 	layers := []*layer{c.layer}
 	if c.layer == nil {
@@ -312,15 +313,20 @@ func (c *choice) complete(p *published, askedSexe bool) {
 						filled[i] = p.available(id, year)
 					}
 				}
-				for i, d := range defs {
-					if filled[i] > 0 && 2*filled[i] >= slices.Max(filled) {
-						if sexe != c.sexe && askedSexe {
-							c.notice = fmt.Sprintf("Pas de chiffre pour ce choix de sexe sur cette couche : la carte montre « %s ».", sexeFR(sexe))
-						}
-						c.layer, c.def, c.sexe = l, d, sexe
-						return
+				best := -1
+				for i := range defs {
+					if filled[i] > 0 && 2*filled[i] >= slices.Max(filled) && (best < 0 || p.gaps[defs[i].ID] > p.gaps[defs[best].ID]) {
+						best = i
 					}
 				}
+				if best < 0 {
+					continue
+				}
+				if sexe != c.sexe && askedSexe {
+					c.notice = fmt.Sprintf("Pas de chiffre pour ce choix de sexe sur cette couche : la carte montre « %s ».", sexeFR(sexe))
+				}
+				c.layer, c.def, c.sexe = l, defs[best], sexe
+				return
 			}
 		}
 	}

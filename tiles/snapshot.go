@@ -28,6 +28,7 @@ type Snapshot struct {
 	// shown holds, for each zone of the key's layer, the position of its shown value, or -1.
 	shown map[indicators.Key][]int32
 	years map[seriesID][]int // millésimes of the shown values, ascending
+	gaps  map[string]int     // available gaps of the quarters, by indicator
 	last  map[seriesID]int   // the one to show when none is asked for
 }
 
@@ -73,8 +74,8 @@ func NewSnapshot(e *indicators.Edition, version string) (*Snapshot, error) {
 		defs:   map[string]*indicators.Definition{},
 		byName: map[geo.Layer]*layer{},
 		shown:  map[indicators.Key][]int32{},
-		years:  map[seriesID][]int{},
-		last:   map[seriesID]int{},
+		years:  map[seriesID][]int{}, gaps: map[string]int{},
+		last: map[seriesID]int{},
 	}
 	for i := range e.Indicators {
 		s.defs[e.Indicators[i].ID] = &e.Indicators[i]
@@ -110,6 +111,11 @@ func NewSnapshot(e *indicators.Edition, version string) (*Snapshot, error) {
 	}
 	for _, y := range s.years {
 		slices.Sort(y)
+	}
+	for i := range e.Ecarts {
+		if x := &e.Ecarts[i]; x.Statut == indicators.Disponible && isQuarter(x.Couche.Level()) {
+			s.gaps[x.Indicateur]++
+		}
 	}
 	s.findLatest()
 	return s, nil

@@ -5,6 +5,7 @@ import (
 	"compress/gzip"
 	"context"
 	"encoding/csv"
+	"flag"
 	"fmt"
 	"io"
 	"net/url"
@@ -14,6 +15,7 @@ import (
 	"runtime"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -62,6 +64,45 @@ func realProject(t *testing.T) string {
 		t.Fatal(err)
 	}
 	return dir
+}
+
+// realRun is the real project, run and published once for all the tests that only read it.
+func realRun(t *testing.T) string {
+	t.Helper()
+	if os.Getenv("OBSERVATOIRE_REAL") == "" {
+		t.Skip("OBSERVATOIRE_REAL is not set: the real files are not at hand")
+	}
+	dir, err := publishedReal()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
+var publishedReal = sync.OnceValues(func() (string, error) {
+	dir := filepath.Join(testFolder, "ouest-provence")
+	if err := writeTree(os.DirFS("../../data/projects/ouest-provence"), dir); err != nil {
+		return "", err
+	}
+	var out, errs bytes.Buffer
+	if code := execute(context.Background(), []string{"-C", dir, "run", "--publish", "--by", "test"}, &out, &errs); code != exitDone {
+		return "", fmt.Errorf("exit %d: %s", code, errs.String())
+	}
+	return dir, nil
+})
+
+// testFolder holds what several tests share.
+var testFolder string
+
+func TestMain(m *testing.M) {
+	flag.Parse()
+	var err error
+	if testFolder, err = os.MkdirTemp("", "observatoire-test"); err != nil {
+		panic(err)
+	}
+	code := m.Run()
+	os.RemoveAll(testFolder)
+	os.Exit(code)
 }
 
 // postgis gives the address of a schema of its own in the test cluster, dropped at the end.
@@ -236,8 +277,7 @@ func firstLines(s string) []string { return strings.SplitN(s, "\n", 50) }
 
 // The series of the three quarters equal the kits' figures, read from the raw files by other means.
 func TestRealQuartersEqualTheKits(t *testing.T) {
-	dir := realProject(t)
-	must(t, "-C", dir, "run", "--publish", "--by", "test")
+	dir := realRun(t)
 	series := map[string]map[string]string{}
 	for _, row := range readCSV(t, must(t, "-C", dir, "series", "--format", "csv")) {
 		if row["couche"] == "qpv-2015" {
@@ -329,8 +369,7 @@ func TestRealGeoPackageOpensInGDAL(t *testing.T) {
 	if _, err := exec.LookPath("ogrinfo"); err != nil {
 		t.Skip("ogrinfo is not installed")
 	}
-	dir := realProject(t)
-	must(t, "-C", dir, "run", "--publish", "--by", "test")
+	dir := realRun(t)
 	out, err := exec.Command("ogrinfo", "-ro", "-al", "-so", filepath.Join(dir, "observatoire.gpkg")).CombinedOutput()
 	if err != nil || strings.Contains(string(out), "Warning") || strings.Contains(string(out), "ERROR") {
 		t.Fatalf("ogrinfo: %v\n%s", err, out)
