@@ -32,6 +32,8 @@ type Scope struct {
 	// Known says whether the geography of that vintage (0: not said) has the zone. One that is kept but not
 	// known is reported, and its figures are left out.
 	Known func(level string, vintage int, code string) bool
+	// Strict says whether an unknown zone is an error: the project holds the very contours the file refers to.
+	Strict func(level string, vintage int) bool
 }
 
 // A CellError says where in a file a figure could not be read, and what to do.
@@ -445,6 +447,11 @@ func (t *Table) read(cells []string) bool {
 		return false
 	}
 	if t.scope.Known != nil && !t.scope.Known(t.card.Level, t.source.Vintage, code) {
+		if t.scope.Strict != nil && t.scope.Strict(t.card.Level, t.source.Vintage) {
+			t.wrong(t.header[t.key], fmt.Errorf("%q is not a zone of %s-%d: correct the code, or say which contours these "+
+				"figures meet (vintage in the card, geography_as in the project)", code, t.card.Level, t.source.Vintage))
+			return false
+		}
 		if t.unknown[code] == 0 {
 			t.unknown[code] = t.rows.Line()
 		}

@@ -634,6 +634,9 @@ func (p *project) scope(sets []geo.ZoneSet) tableScope {
 				}
 				return vintage != 0 || held[level][code] // a vintage the project has no contours for: its codes are its own
 			},
+			Strict: func(level string, vintage int) bool {
+				return byLayer[geo.Layer(fmt.Sprintf("%s-%d", level, vintage))] != nil
+			},
 		},
 		digest: hex.EncodeToString(h.Sum(nil)),
 	}

@@ -479,6 +479,8 @@ func TestBadInput(t *testing.T) {
 			[]string{"qpv.geojson", "no such file"}},
 		{"not a number", func(t *testing.T, dir string) { edit(t, filepath.Join(dir, iris), ";21,4;", ";21,4,6;") }, exitRefused,
 			[]string{"contrat-iris-2015.csv:2: valeur", `"21,4,6"`}},
+		{"unknown IRIS", func(t *testing.T, dir string) { edit(t, filepath.Join(dir, iris), "\n13047D001;", "\n13047D999;") }, exitRefused,
+			[]string{"contrat-iris-2015.csv:2: code", "13047D999", "iris-2010", "geography_as"}},
 		{"every bad cell is listed", func(t *testing.T, dir string) {
 			edit(t, filepath.Join(dir, iris), ";21,4;", ";beaucoup;")
 			edit(t, filepath.Join(dir, iris), ";14,6;", ";peu;")
