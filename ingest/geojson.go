@@ -125,7 +125,7 @@ func readGeoJSON(ctx context.Context, f *file, c *Card) (*layerFile, error) {
 // geoJSONSystem reads the crs member, which may be absent.
 func geoJSONSystem(raw json.RawMessage, c *Card) (geo.CRS, error) {
 	if len(raw) == 0 || string(raw) == "null" {
-		if c.CRS == "" {
+		if c.system() == "" {
 			return geo.ByEPSG(4326)
 		}
 		crs, err := geo.ParseURN(c.CRS)
@@ -160,6 +160,9 @@ func (lf *layerFile) addGeoJSON(path string, raw json.RawMessage, c *Card) error
 	}
 	columns := slices.Sorted(maps.Keys(g.Properties))
 	f := feature{row: row}
+	if c == nil {
+		lf.addCells(&f, g.Properties, columns)
+	}
 	for i, names := range c.wanted() {
 		if k := pickColumn(columns, names); k >= 0 {
 			f.attrs[i] = jsonText(g.Properties[columns[k]])
@@ -172,11 +175,11 @@ func (lf *layerFile) addGeoJSON(path string, raw json.RawMessage, c *Card) error
 		lf.columns = columns
 	}
 	if g.Geometry != nil {
-		p := polygons{}
+		p := polygons{takePoints: c == nil}
 		if err := p.add(g.Geometry, 0); err != nil {
 			return fmt.Errorf("%s: row %d: %w", path, row, err)
 		}
-		f.geom = p.mp
+		f.geom, f.points = p.mp, p.points
 		if p.others > 0 {
 			lf.findings = append(lf.findings, Finding{"geometrie", filepath.Base(path), f.attrs[attrCode], row,
 				"Les points et les lignes mêlés au contour ont été laissés de côté."})
@@ -185,6 +188,32 @@ func (lf *layerFile) addGeoJSON(path string, raw json.RawMessage, c *Card) error
 	lf.features = append(lf.features, f)
 	return nil
 }
+
+// addCells keeps every property of a feature, in the columns of the file met so far and new ones.
+func (lf *layerFile) addCells(f *feature, properties map[string]json.RawMessage, names []string) {
+	f.cells = make([]string, len(lf.columns), max(len(lf.columns), len(names)))
+	at := 0 // most features have the same properties, in the order of the columns
+	for _, name := range names {
+		if at >= len(lf.columns) || lf.columns[at] != name {
+			if at = slices.Index(lf.columns, name); at < 0 {
+				at = len(lf.columns)
+				lf.columns = append(lf.columns, name)
+				f.cells = append(f.cells, "")
+			}
+		}
+		text := jsonText(properties[name])
+		if text != "" && properties[name][0] != '"' && strings.ContainsAny(text, "eE") {
+			if v, err := strconv.ParseFloat(text, 64); err == nil {
+				text = numberText(v)
+			}
+		}
+		f.cells[at] = text
+		at++
+	}
+}
+
+// numberText writes a number in the shortest form that gives it back, without exponent.
+func numberText(v float64) string { return strconv.FormatFloat(v, 'f', -1, 64) }
 
 // jsonText writes a property as text; null is empty.
 func jsonText(raw json.RawMessage) string {
@@ -202,8 +231,10 @@ func jsonText(raw json.RawMessage) string {
 
 // polygons gathers the polygons of a geometry.
 type polygons struct {
-	mp     orb.MultiPolygon
-	others int // points and lines of a collection, which cover nothing
+	mp         orb.MultiPolygon
+	takePoints bool // a geometry may be of points
+	points     []orb.Point
+	others     int // points and lines of a collection, which cover nothing
 }
 
 func (p *polygons) add(g *geoJSONGeometry, depth int) error {
@@ -236,10 +267,23 @@ func (p *polygons) add(g *geoJSONGeometry, depth int) error {
 			return errors.New("a collection without a polygon: a zone needs a polygon")
 		}
 	case "Point", "MultiPoint", "LineString", "MultiLineString":
-		if depth == 0 {
-			return fmt.Errorf("a geometry of type %s: a zone needs a polygon", g.Type)
+		point := func() bool {
+			pt, ok := c.point()
+			p.points = append(p.points, pt)
+			return ok
 		}
-		p.others++
+		switch {
+		case depth == 0 && p.takePoints && g.Type == "Point":
+			if c.blanks() == '[' && strings.TrimSpace(string(c.text[c.at+1:])) != "]" { // an empty point has no place
+				ok = point()
+			}
+		case depth == 0 && p.takePoints && g.Type == "MultiPoint":
+			ok = c.list(point)
+		case depth == 0:
+			return fmt.Errorf("a geometry of type %s: a zone needs a polygon", g.Type)
+		default:
+			p.others++
+		}
 	default:
 		return fmt.Errorf("unknown type of geometry %q: export the layer again as GeoJSON", g.Type)
 	}

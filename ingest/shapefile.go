@@ -10,6 +10,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"unicode/utf8"
 
@@ -44,7 +45,7 @@ func readShapefile(ctx context.Context, f *file, c *Card) (*layerFile, error) {
 	if st, err := f.raw.Stat(); err == nil && !f.gz && st.Size() < left+int64(len(head)) {
 		return nil, fmt.Errorf("%s: incomplete: %d bytes, where its header says %d; copy the .shp again", f.path, st.Size(), left+int64(len(head)))
 	}
-	if kind := binary.LittleEndian.Uint32(head[32:]); kind != 5 && kind != 15 && kind != 25 && kind != 0 {
+	if kind := binary.LittleEndian.Uint32(head[32:]); kind != 5 && kind != 15 && kind != 25 && kind != 0 && !(c == nil && isPoints(kind)) {
 		return nil, fmt.Errorf("%s: a shapefile of %s: zones need polygons", f.path, shapeName(kind))
 	}
 	var body bytes.Buffer
@@ -63,7 +64,13 @@ func readShapefile(ctx context.Context, f *file, c *Card) (*layerFile, error) {
 		if n, err := io.CopyN(&body, f, size); err != nil || n < size {
 			return nil, brokenShape(f, record, err)
 		}
-		mp, err := decodePolygon(body.Bytes())
+		var mp orb.MultiPolygon
+		var points []orb.Point
+		if b := body.Bytes(); c == nil && len(b) >= 4 && isPoints(binary.LittleEndian.Uint32(b)) {
+			points, err = decodePoints(b)
+		} else {
+			mp, err = decodePolygon(b)
+		}
 		if err != nil {
 			return nil, brokenShape(f, record, err)
 		}
@@ -72,7 +79,7 @@ func readShapefile(ctx context.Context, f *file, c *Card) (*layerFile, error) {
 			return nil, err
 		}
 		if live {
-			lf.features = append(lf.features, feature{row: record, attrs: row, geom: mp})
+			lf.features = append(lf.features, feature{row: record, attrs: row, cells: attrs.cells, geom: mp, points: points})
 		}
 	}
 	if attrs.left > 0 {
@@ -101,6 +108,36 @@ func shapeName(kind uint32) string {
 		return "groups of points"
 	}
 	return fmt.Sprintf("type %d", kind)
+}
+
+// isPoints says whether a type of shape is of points, with or without heights and measures.
+func isPoints(kind uint32) bool { return kind < 30 && (kind%10 == 1 || kind%10 == 8) }
+
+// decodePoints reads the content of a record of points.
+func decodePoints(b []byte) ([]orb.Point, error) {
+	coords, n := b[4:], int64(1)
+	if binary.LittleEndian.Uint32(b)%10 == 8 { // a box, then the count
+		if len(b) < 40 {
+			return nil, errors.New("short record")
+		}
+		coords, n = b[40:], int64(binary.LittleEndian.Uint32(b[36:]))
+	}
+	if 16*n > int64(len(coords)) {
+		return nil, fmt.Errorf("%d points do not fit in it", n)
+	}
+	points := make([]orb.Point, n)
+	for i := range points {
+		points[i] = shapePoint(coords, i)
+	}
+	return points, nil
+}
+
+// shapePoint is the point of rank i in a run of coordinates.
+func shapePoint(coords []byte, i int) orb.Point {
+	return orb.Point{
+		math.Float64frombits(binary.LittleEndian.Uint64(coords[16*i:])),
+		math.Float64frombits(binary.LittleEndian.Uint64(coords[16*i+8:])),
+	}
 }
 
 // decodePolygon reads the content of a record. A null shape gives nothing.
@@ -134,10 +171,7 @@ func decodePolygon(b []byte) (orb.MultiPolygon, error) {
 		}
 		ring := make(orb.Ring, 0, to-from)
 		for p := from; p < to; p++ {
-			ring = append(ring, orb.Point{
-				math.Float64frombits(binary.LittleEndian.Uint64(coords[16*p:])),
-				math.Float64frombits(binary.LittleEndian.Uint64(coords[16*p+8:])),
-			})
+			ring = append(ring, shapePoint(coords, int(p)))
 		}
 		if len(ring) > 0 {
 			rings = append(rings, ring)
@@ -267,16 +301,16 @@ func shapefileSystem(shp string, c *Card) (geo.CRS, error) {
 			err = fmt.Errorf("%s: %w: export the layer again in EPSG:2154", path, err)
 		}
 		return crs, err
-	case c.CRS != "":
+	case c.system() != "":
 		crs, err := geo.ParseURN(c.CRS)
 		if err != nil {
 			err = fmt.Errorf("%s: crs of the card %s: %w: write it as EPSG:2154", shp, c.ID, err)
 		}
 		return crs, err
 	case path != "":
-		return geo.CRS{}, fmt.Errorf("%s: empty: copy the .prj again, or say crs: EPSG:2154 in the card", path)
+		return geo.CRS{}, fmt.Errorf("%s: empty: copy the .prj again%s", path, c.orSystem())
 	}
-	return geo.CRS{}, fmt.Errorf("%s: no .prj beside it, so its coordinate system is not known: copy the .prj too, or say crs: EPSG:2154 in the card", shp)
+	return geo.CRS{}, fmt.Errorf("%s: no .prj beside it, so its coordinate system is not known: copy the .prj too%s", shp, c.orSystem())
 }
 
 // A dbf is the attributes of a shapefile, read row by row in step with its shapes.
@@ -284,10 +318,18 @@ type dbf struct {
 	f       *file
 	columns []string
 	fields  [attributes]struct{ from, to int } // of the attributes the card asks for; empty when there is none
+	every   []dbfField                         // every column, where there is no card
+	cells   []string                           // of the row read last, likewise
 	record  []byte
 	left    int // rows not read yet
 	row     int
 	charset string // "utf-8", "windows-1252", another one of charsets, or "" when the file does not say
+}
+
+// A dbfField is where a column stands in a row, and its type: 'N' and 'F' are numbers.
+type dbfField struct {
+	from, to int
+	kind     byte
 }
 
 // charsets are those a .dbf may be in, besides UTF-8.
@@ -346,6 +388,7 @@ func (d *dbf) header(c *Card) error {
 		d.charset = "macintosh"
 	}
 	var ends []int
+	var types []byte
 	at := 1 // the first byte of a row tells whether it is deleted
 	for read := int64(32); ; read += 32 {
 		mark, err := d.f.Peek(1)
@@ -368,6 +411,7 @@ func (d *dbf) header(c *Card) error {
 		}
 		d.columns = append(d.columns, strings.TrimSpace(text))
 		at += int(head[16])
+		types = append(types, head[11])
 		ends = append(ends, at)
 	}
 	if int64(at) > rowSize {
@@ -379,6 +423,13 @@ func (d *dbf) header(c *Card) error {
 			if k > 0 {
 				d.fields[i].from = ends[k-1]
 			}
+		}
+	}
+	if c == nil {
+		from := 1
+		for k, to := range ends {
+			d.every = append(d.every, dbfField{from, to, types[k]})
+			from = to
 		}
 	}
 	d.left, d.record = int(rows), make([]byte, rowSize)
@@ -398,6 +449,20 @@ func (d *dbf) next() (row [attributes]string, live bool, err error) {
 	for i, f := range d.fields {
 		row[i] = string(bytes.Trim(d.record[f.from:f.to], " \x00\t\r\n"))
 	}
+	if d.every != nil {
+		d.cells = make([]string, len(d.every))
+	}
+	for k, f := range d.every {
+		text := string(bytes.Trim(d.record[f.from:f.to], " \x00\t\r\n"))
+		if f.kind == 'N' || f.kind == 'F' {
+			if strings.Trim(text, "*") == "" { // how a number that does not fit, or is not known, is written
+				text = ""
+			} else if v, err := strconv.ParseFloat(text, 64); err == nil && strings.ContainsAny(text, "eE") {
+				text = numberText(v)
+			}
+		}
+		d.cells[k] = text
+	}
 	return row, len(d.record) > 0 && d.record[0] != '*', nil
 }
 
@@ -408,7 +473,7 @@ func (d *dbf) decode(features []feature) error {
 	if charset == "" {
 		charset = "utf-8"
 		for i := range features {
-			for _, a := range features[i].attrs {
+			for _, a := range features[i].texts() {
 				if !utf8.ValidString(a) {
 					charset = "windows-1252"
 				}
@@ -416,7 +481,8 @@ func (d *dbf) decode(features []feature) error {
 		}
 	}
 	for i := range features {
-		for k, a := range features[i].attrs {
+		texts := features[i].texts()
+		for k, a := range texts {
 			if charset == "utf-8" {
 				if !utf8.ValidString(a) {
 					return fmt.Errorf("%s: row %d: not UTF-8, which its .cpg declares: write 1252 in the .cpg, or export the layer again", d.f.path, features[i].row)
@@ -427,10 +493,18 @@ func (d *dbf) decode(features []feature) error {
 			if err != nil {
 				return fmt.Errorf("%s: row %d: not %s: %w: export the layer again in UTF-8", d.f.path, features[i].row, charset, err)
 			}
-			features[i].attrs[k] = strings.TrimSpace(text)
+			texts[k] = strings.TrimSpace(text)
 		}
 	}
 	return nil
+}
+
+// texts are the attributes of a feature: those a card asks for, or all.
+func (f *feature) texts() []string {
+	if f.cells != nil {
+		return f.cells
+	}
+	return f.attrs[:]
 }
 
 // dbfCharset reads the .cpg beside a .shp, which wins over the language byte.

@@ -28,9 +28,11 @@ type Finding struct {
 
 // A feature is a row of a layer file, in the file's own coordinates.
 type feature struct {
-	row   int
-	attrs [attributes]string
-	geom  orb.MultiPolygon
+	row    int
+	attrs  [attributes]string // those a card asks for
+	cells  []string           // of every column, where there is no card
+	geom   orb.MultiPolygon
+	points []orb.Point // where there is no card: with one, a zone needs a polygon
 }
 
 // The attributes a zone takes from its row.
@@ -42,9 +44,29 @@ const (
 	attributes
 )
 
-// wanted gives the names each attribute may have, by preference.
-func (c *Card) wanted() [attributes][]string {
-	return [attributes][]string{c.Code, c.Name, c.Commune, c.Type}
+// wanted gives the names each attribute may have, by preference. Without a card it is none of them: the readers
+// then keep the cells of every column, and points as well as polygons.
+func (c *Card) wanted() (names [attributes][]string) {
+	if c != nil {
+		names = [attributes][]string{c.Code, c.Name, c.Commune, c.Type}
+	}
+	return names
+}
+
+// system is the coordinate system the card gives to a file that does not name its own, or "".
+func (c *Card) system() string {
+	if c == nil {
+		return ""
+	}
+	return c.CRS
+}
+
+// orSystem ends the remedy of a file that does not name its coordinate system.
+func (c *Card) orSystem() string {
+	if c == nil {
+		return ""
+	}
+	return ", or say crs: EPSG:2154 in the card"
 }
 
 // pickColumn finds the column a card asks for: the first of its names that the file has, else the same but for
@@ -67,19 +89,20 @@ func pickColumn(columns, names []string) int {
 
 // A layerFile is a layer as its file has it.
 type layerFile struct {
-	format   string
+	format   string // "geojson", "shapefile" or "geopackage"
 	crs      geo.CRS
 	columns  []string // names of the attributes, of the first row for a format that names them row by row
 	features []feature
 	findings []Finding
 }
 
-// ReadLayer reads a layer file, GeoJSON or shapefile, as its card says: zones in the legal projection, in m,
-// repaired, one per code, ordered by code. What was mended is in the findings, those about the whole file first; a
+// ReadLayer reads a layer file, GeoJSON, shapefile or GeoPackage, as its card says: zones in the legal projection,
+// in m, repaired, one per code, ordered by code. Of a GeoPackage with several layers it takes the one the card
+// names under table: sheet, else the only one with its column of codes. What was mended is in the findings, those about the whole file first; a
 // zone without geometry is kept, known by its code alone. Of a file that spans several legal projections, the
 // zones of the most frequent one are kept. Every row without a code is in the error.
 func ReadLayer(ctx context.Context, path string, c *Card, layer geo.Layer) (*geo.ZoneSet, []Finding, error) {
-	lf, err := readLayerFile(ctx, path, c)
+	lf, err := readLayerFile(ctx, path, c.Layout.Sheet, c)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -92,22 +115,8 @@ func ReadLayer(ctx context.Context, path string, c *Card, layer geo.Layer) (*geo
 		return nil, nil, err
 	}
 	slices.SortStableFunc(lf.features, func(a, b feature) int { return cmp.Compare(a.attrs[attrCode], b.attrs[attrCode]) })
-
-	faults := make([]geo.Fault, len(lf.features))
-	g, ctx := errgroup.WithContext(ctx)
-	g.SetLimit(runtime.GOMAXPROCS(0))
-	const block = 32
-	for lo := 0; lo < len(lf.features); lo += block {
-		g.Go(func() error {
-			for i := lo; i < min(lo+block, len(lf.features)); i++ {
-				if f := &lf.features[i]; len(f.geom) > 0 {
-					f.geom, faults[i] = geo.Repair(geo.Transform(f.geom, lf.crs, legal))
-				}
-			}
-			return ctx.Err()
-		})
-	}
-	if err := g.Wait(); err != nil {
+	faults, err := lf.repair(ctx, legal)
+	if err != nil {
 		return nil, nil, fmt.Errorf("%s: %w", path, err)
 	}
 
@@ -136,7 +145,7 @@ func ReadLayer(ctx context.Context, path string, c *Card, layer geo.Layer) (*geo
 			case fault.Kind != "" && len(f.geom) == 0:
 				note("geometrie", f, "Contour inutilisable (%s) : la zone n'est connue que par son code.", fault.Kind)
 			case fault.Kind != "":
-				note("geometrie", f, "Contour invalide réparé (%s) : %s avant, %s après.", fault.Kind, squareMetres(fault.Before), squareMetres(fault.After))
+				note("geometrie", f, "%s", repaired(fault))
 			case len(f.geom) == 0:
 				note("geometrie", f, "Aucun contour dans le fichier : la zone n'est connue que par son code.")
 			}
@@ -169,8 +178,32 @@ func ReadLayer(ctx context.Context, path string, c *Card, layer geo.Layer) (*geo
 	return set, findings, nil
 }
 
-// readLayerFile reads the file as it is, its format told by its content.
-func readLayerFile(ctx context.Context, path string, c *Card) (*layerFile, error) {
+// repair brings every contour to a system, and makes it valid there; the faults are those of the features.
+func (lf *layerFile) repair(ctx context.Context, to geo.CRS) ([]geo.Fault, error) {
+	faults := make([]geo.Fault, len(lf.features))
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(runtime.GOMAXPROCS(0))
+	const block = 32
+	for lo := 0; lo < len(lf.features); lo += block {
+		g.Go(func() error {
+			for i := lo; i < min(lo+block, len(lf.features)); i++ {
+				if f := &lf.features[i]; len(f.geom) > 0 {
+					f.geom, faults[i] = geo.Repair(geo.Transform(f.geom, lf.crs, to))
+				}
+			}
+			return ctx.Err()
+		})
+	}
+	return faults, g.Wait()
+}
+
+func repaired(fault geo.Fault) string {
+	return fmt.Sprintf("Contour invalide réparé (%s) : %s avant, %s après.", fault.Kind, squareMetres(fault.Before), squareMetres(fault.After))
+}
+
+// readLayerFile reads the file as it is, its format told by its content: the attributes the card asks for, or
+// every column when there is none. layer is the name of one of its layers, for a format that holds several.
+func readLayerFile(ctx context.Context, path, layer string, c *Card) (*layerFile, error) {
 	f, err := openFile(path)
 	if err != nil {
 		return nil, err
@@ -181,6 +214,12 @@ func readLayerFile(ctx context.Context, path string, c *Card) (*layerFile, error
 		return nil, f.err
 	}
 	switch ext := strings.ToLower(filepath.Ext(strings.TrimSuffix(path, ".gz"))); {
+	case kind == "sqlite" && f.gz:
+		return nil, fmt.Errorf("%s: a GeoPackage inside gzip: unpack it and name the .gpkg", path)
+	case kind == "sqlite":
+		return readGeoPackage(ctx, path, layer, c)
+	case layer != "" && c == nil && (kind == "json" || kind == "shp"):
+		return nil, fmt.Errorf("%s: it holds one layer only: leave out %q", path, layer)
 	case kind == "json":
 		return readGeoJSON(ctx, f, c)
 	case kind == "shp" && ext == ".shx":
@@ -197,8 +236,6 @@ func readLayerFile(ctx context.Context, path string, c *Card) (*layerFile, error
 	switch kind {
 	case "zip":
 		return nil, fmt.Errorf("%s: this is a zip archive or a workbook, not a layer: unpack it and name the .shp or .geojson inside", path)
-	case "sqlite":
-		return nil, fmt.Errorf("%s: this is a GeoPackage or SQLite file, which is not read as a layer yet: export it as GeoJSON", path)
 	case "text", "ole", "utf-16":
 		return nil, fmt.Errorf("%s: this is a table, not a layer: it needs a card of kind table", path)
 	}
@@ -211,31 +248,42 @@ func (lf *layerFile) check(path string, c *Card) error {
 	if len(lf.features) == 0 {
 		return fmt.Errorf("%s: no zone in the file: download or copy it again", path)
 	}
-	if pickColumn(lf.columns, c.Code) < 0 {
+	if c != nil && pickColumn(lf.columns, c.Code) < 0 {
 		return fmt.Errorf("%s: no column of codes (%s): it has %s; add the right one under code in the card %s",
 			path, strings.Join(c.Code, ", "), quoteList(lf.columns), c.ID)
 	}
 	bound := orb.Bound{Min: orb.Point{1, 1}, Max: orb.Point{0, 0}}
+	unite := func(b orb.Bound) {
+		if bound.IsEmpty() {
+			bound = b
+		} else {
+			bound = bound.Union(b)
+		}
+	}
 	for i := range lf.features {
+		for _, p := range lf.features[i].points {
+			unite(p.Bound())
+		}
 		for _, poly := range lf.features[i].geom {
 			for _, ring := range poly {
-				if len(ring) == 0 {
-					continue
-				}
-				if bound.IsEmpty() {
-					bound = ring.Bound()
-				} else {
-					bound = bound.Union(ring.Bound())
+				if len(ring) > 0 {
+					unite(ring.Bound())
 				}
 			}
 		}
 	}
 	if err := lf.crs.Check(bound); err != nil {
 		remedy := "correct the crs member, or write the file again from a map program with the right system"
-		if lf.format == "shapefile" {
+		switch lf.format {
+		case "geopackage":
+			remedy = "write the layer again from a map program with the right system"
+		case "shapefile":
 			remedy = "put the right .prj beside the .shp"
 		}
 		return fmt.Errorf("%s: %w: %s", path, err, remedy)
+	}
+	if c == nil {
+		return nil
 	}
 	var bad []error
 	for i := range lf.features {
