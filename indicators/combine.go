@@ -13,6 +13,7 @@ type part struct {
 	zone   int     // position of the source zone in its layer
 	of     float64 // share of the estimated zone's area, between 0 and 1
 	inside float64 // share of the source zone's area, between 0 and 1
+	people Opt     // share of the source zone's people by the weight layer, between 0 and 1
 	sliver bool
 }
 
@@ -45,6 +46,19 @@ func surfaceWeights(parts []part) []float64 {
 	w := make([]float64, len(parts))
 	for i, p := range parts {
 		w[i] = p.inside
+	}
+	return w
+}
+
+// peopleWeights are the shares of each source zone's people that the weight layer puts in the zone; nil where
+// it does not speak of every part.
+func peopleWeights(parts []part) []float64 {
+	w := make([]float64, len(parts))
+	for i, p := range parts {
+		if !p.people.OK {
+			return nil
+		}
+		w[i] = p.people.V
 	}
 	return w
 }
@@ -253,7 +267,11 @@ func (t *terms) combine(method string, parts []part, w []float64) estimate {
 			mass = w[i] * n
 		}
 		weight += mass
-		inside += mass * p.inside
+		if method == MethodeConsolides || method == MethodeAgregation { // whole zones, of which a part is inside
+			inside += mass * p.inside
+		} else {
+			inside += mass * w[i]
+		}
 		e.partMax = max(e.partMax, mass)
 		cover += p.of
 		e.n++
@@ -454,11 +472,15 @@ func (t *terms) estimates(parts []part, known Opt) []estimate {
 		}
 	}
 	var out []estimate
+	people := peopleWeights(parts)
 	split := func(f func(method string, w []float64)) {
+		if people != nil { // the weight layer says where the people of an undivided commune are, too
+			f(MethodePopulation, people)
+		}
 		if !whole {
 			return
 		}
-		if calage != nil {
+		if calage != nil && !slices.Contains(t.countVars(), populationVariable) { // which it is scaled to
 			f(MethodeCalage, calage)
 		}
 		f(MethodeSurface, surfaceWeights(parts))
@@ -474,7 +496,10 @@ func (t *terms) estimates(parts []part, known Opt) []estimate {
 		}
 		out = append(out, t.mean(MethodeMoyenne, kept, minCoverage), t.mean(MethodePrincipal, principal, 0))
 	case Mediane, Quantile:
-		w := calage
+		w := people
+		if w == nil {
+			w = calage
+		}
 		if w == nil && whole {
 			w = surfaceWeights(parts)
 		}

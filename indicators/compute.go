@@ -11,8 +11,11 @@ import (
 
 // An Input is everything a computation reads: figures, zones, how they overlap, and what is asked.
 type Input struct {
-	Layers      []geo.ZoneSet
-	Overlaps    []OverlapSet
+	Layers   []geo.ZoneSet
+	Overlaps []OverlapSet
+	// People are, beside the pairs of an overlap set, the share of the second zone's people that lies in the first,
+	// by a weight layer; absent where the layer has nobody in the second zone.
+	People      map[[2]geo.Layer][]Opt
 	Columns     []Column
 	Sources     []Source
 	Definitions []Definition
@@ -147,8 +150,13 @@ func (c *computation) addParts(set OverlapSet) {
 		return
 	}
 	list := make([][]part, len(from.Zones))
-	for _, p := range set.Pairs {
-		list[p.From] = append(list[p.From], part{zone: p.To, of: p.ShareFrom, inside: p.ShareTo, sliver: p.Note != ""})
+	people := c.People[[2]geo.Layer{set.From, set.To}]
+	for i, p := range set.Pairs {
+		x := part{zone: p.To, of: p.ShareFrom, inside: p.ShareTo, sliver: p.Note != ""}
+		if people != nil {
+			x.people = people[i]
+		}
+		list[p.From] = append(list[p.From], x)
 	}
 	c.parts[partsKey{set.From, set.To}] = list
 }
@@ -265,6 +273,10 @@ func (c *computation) layer(def *Definition, layer geo.Layer, sexe string, mil i
 			}
 		}
 		if len(found) == 0 && !studied && !c.links.referenced(layer, z) {
+			continue
+		}
+		// A year the producer does not say is expected of nobody: nothing is missing there.
+		if mil <= 0 && !slices.ContainsFunc(found, func(v Value) bool { return v.Statut == Disponible || v.Nature == Producteur }) {
 			continue
 		}
 		out = append(out, c.choose(def, key, z, found)...)

@@ -262,6 +262,23 @@ func TestRatioByEveryMethod(t *testing.T) {
 	}
 }
 
+// Where a weight layer says where the people are, its shares come before surface; a zone it leaves empty has none.
+func TestPopulationWeights(t *testing.T) {
+	in := territory(column("kit.csv", "qpv", 2015, "population", "T", 2013, []string{"QP013061"}, 600))
+	in.People = map[[2]geo.Layer][]Opt{{"qpv-2015", "iris-2016"}: {Some(0.7), Some(0.05)}}
+	v, all := shown(compute(t, in), "population", "QP013061", 2016, "T")
+	if v.Methode != MethodePopulation || !near4(v.V, 0.7*1000+0.05*3000) {
+		t.Errorf("shown: %+v", v)
+	}
+	if _, circular := all[MethodeCalage]; circular {
+		t.Error("the population is estimated from itself")
+	}
+	in.People[[2]geo.Layer{"qpv-2015", "iris-2016"}][1] = Opt{}
+	if _, all := shown(compute(t, in), "population", "QP013061", 2016, "T"); all[MethodePopulation].Methode != "" {
+		t.Errorf("weights without a word of one IRIS: %+v", all)
+	}
+}
+
 func TestProducerComesFirstAndAbsenceStays(t *testing.T) {
 	codes := []string{"130470001", "130470002"}
 	kit := column("kit.csv", "qpv", 2015, "taux", "F", 2016, []string{"QP013061"}, 12.5)

@@ -166,7 +166,8 @@ func (c *computation) reviewIdentical(r Result) []Alerte {
 	}
 	groups := map[group][]int{}
 	for i, v := range r.Values {
-		if v.Nature == Estimation && v.Statut == Disponible && v.Retenue && slices.Contains(c.Studied, v.Couche.Level()) {
+		if v.Nature == Estimation && v.Statut == Disponible && v.Retenue && slices.Contains(c.Studied, v.Couche.Level()) &&
+			!strings.HasPrefix(string(v.Couche), "quartier_vecu") { // which is meant to hold its quarter
 			k := v.Key
 			k.Couche = "" // a QPV and a quartier de veille may share their IRIS
 			z, _ := c.layers[v.Couche].Index(v.Code)

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 
 	"observatoire/data"
@@ -30,6 +31,8 @@ type project struct {
 	// Comparisons are the comparison territories of quarters: level → zone → zones.
 	Comparisons map[string]map[string][]string `yaml:"comparisons"`
 	Methods     map[string]string              `yaml:"methods"`
+	Vecus       *vecusConfig                   `yaml:"quartiers_vecus"`
+	Weights     *weightsConfig                 `yaml:"weights"`
 	Indicators  indicatorChoice                `yaml:"indicators"`
 
 	dir         string
@@ -53,6 +56,34 @@ type layerConfig struct {
 	Name     string `yaml:"name"`     // as code
 	Dissolve string `yaml:"dissolve"` // the layer of communes to dissolve
 	Members  string `yaml:"members"`  // a perimeter, or "all"
+}
+
+// vecusConfig says where the quartiers vécus come from: perimeters of use, drawn; and buffers, an approximation
+// by distance that is named as such.
+type vecusConfig struct {
+	From    string    `yaml:"from"`     // level or layer of the quarters they surround
+	Buffers []float64 `yaml:"buffer_m"` // metres
+	Clip    bool      `yaml:"clip"`     // keep each buffer within the communes of its quarter
+	Drawn   string    `yaml:"drawn"`    // file of drawn perimeters
+	Code    string    `yaml:"code"`     // its attribute of the codes; "code" by default
+	Name    string    `yaml:"name"`     // its attribute of the names; "nom" by default
+}
+
+// level of the buffers of one radius.
+func (v *vecusConfig) level(radius float64) string {
+	return levelVecu + "_" + strconv.FormatFloat(radius, 'f', -1, 64) + "m"
+}
+
+const levelVecu = "quartier_vecu"
+
+// layer is the name of the layer.
+func (l layerConfig) layer() geo.Layer { return geo.Layer(fmt.Sprintf("%s-%d", l.Level, l.Vintage)) }
+
+// weightsConfig is the layer that says where the people are: squares of a grid, or points, with a count.
+type weightsConfig struct {
+	Layer    geo.Layer `yaml:"layer"`    // under layers; it serves as weights only, never as zones
+	Variable string    `yaml:"variable"` // the attribute that holds the count
+	Table    string    `yaml:"table"`    // the layer of a GeoPackage that holds several
 }
 
 // A tableConfig is one or more files and the card that describes them; without a card, the one that fits.
@@ -163,6 +194,24 @@ func (p *project) check(path string) error {
 			bad("layers[%d] (%s): members: no perimeter named %q under perimeters", i, l.Level, l.Members)
 		}
 	}
+	if w := p.Weights; w != nil {
+		if !slices.ContainsFunc(p.Layers, func(l layerConfig) bool { return l.layer() == w.Layer && l.File != "" }) {
+			bad("weights.layer: no layer %q read from a file under layers", w.Layer)
+		}
+		if w.Variable == "" {
+			bad("weights.variable: missing: the attribute of the layer that holds the people")
+		}
+	}
+	if v := p.Vecus; v != nil {
+		if !slices.ContainsFunc(p.Layers, func(l layerConfig) bool { return l.Level == v.From || string(l.layer()) == v.From }) {
+			bad("quartiers_vecus.from: no layer or level %q under layers", v.From)
+		}
+		for _, r := range v.Buffers {
+			if !(r > 0 && r <= 10_000) {
+				bad("quartiers_vecus.buffer_m: %v is not a radius in metres, between 0 and 10 000", r)
+			}
+		}
+	}
 	for _, code := range p.Scope.Communes {
 		if len(code) != 5 {
 			bad("scope.communes: %q is not a commune code of five characters: quote it, so that a leading zero is kept", code)
@@ -249,9 +298,20 @@ func (p *project) files(pattern string) ([]string, error) {
 func (p *project) studied() []string {
 	var levels []string
 	for _, l := range p.Layers {
+		if p.Weights != nil && l.layer() == p.Weights.Layer {
+			continue
+		}
 		if l.Level != "iris" && !slices.Contains(referenceLevels, l.Level) && !slices.Contains(p.References, l.Level) &&
 			!slices.Contains(levels, l.Level) {
 			levels = append(levels, l.Level)
+		}
+	}
+	if p.Vecus != nil {
+		if p.Vecus.Drawn != "" && !slices.Contains(levels, levelVecu) {
+			levels = append(levels, levelVecu)
+		}
+		for _, r := range p.Vecus.Buffers {
+			levels = append(levels, p.Vecus.level(r))
 		}
 	}
 	slices.Sort(levels)

@@ -87,12 +87,19 @@ func (a *app) run(ctx context.Context, p *project, st store.Store) (*indicators.
 	if err := p.keepStudied(ctx, layers); err != nil {
 		return nil, err
 	}
+	if err := p.bufferQuarters(layers); err != nil {
+		return nil, err
+	}
 	overlaps, err := measureOverlaps(ctx, p, layers.sets)
 	if err != nil {
 		return nil, err
 	}
 	a.say("overlaps: %d pairs between %d layers (%s)", countPairs(overlaps), len(layers.sets), since(start))
 
+	people, err := a.weighPeople(ctx, p, layers, overlaps)
+	if err != nil {
+		return nil, err
+	}
 	sources, columns, err := a.readTables(ctx, p, st, layers.sets)
 	if err != nil {
 		return nil, err
@@ -101,7 +108,7 @@ func (a *app) run(ctx context.Context, p *project, st store.Store) (*indicators.
 
 	sets := indicators.CompleteLayers(layers.sets, columns, p.GeographyAs)
 	result, err := indicators.Compute(indicators.Input{
-		Layers: sets, Overlaps: overlaps, Columns: columns, Sources: sources, Definitions: p.definitions,
+		Layers: sets, Overlaps: overlaps, People: people, Columns: columns, Sources: sources, Definitions: p.definitions,
 		Studied: p.studied(), References: p.References, Communes: p.Scope.Communes, Methods: p.Methods,
 		Comparisons: p.comparisons(), GeographyAs: p.GeographyAs,
 	})
@@ -184,8 +191,8 @@ func (r *reading) layer(l geo.Layer) *geo.ZoneSet {
 func (a *app) readLayers(ctx context.Context, p *project) (*reading, error) {
 	r := &reading{}
 	var errs []error
-	for _, l := range p.Layers {
-		if l.File == "" {
+	for _, l := range p.withDrawn() {
+		if l.File == "" || p.Weights != nil && l.layer() == p.Weights.Layer {
 			continue
 		}
 		set, findings, stamp, err := p.readLayer(ctx, l)
@@ -234,7 +241,7 @@ func (a *app) readLayers(ctx context.Context, p *project) (*reading, error) {
 }
 
 func (p *project) readLayer(ctx context.Context, l layerConfig) (*geo.ZoneSet, []ingest.Finding, fileStamp, error) {
-	name := geo.Layer(fmt.Sprintf("%s-%d", l.Level, l.Vintage))
+	name := l.layer()
 	files, err := p.files(l.File)
 	if err != nil {
 		return nil, nil, fileStamp{}, fmt.Errorf("layer %s: %w", name, err)
@@ -307,7 +314,7 @@ func composition(path string, card *ingest.Card, layer geo.Layer) (*geo.ZoneSet,
 
 // dissolve makes a layer of one zone out of the communes of a perimeter.
 func (p *project) dissolve(r *reading, l layerConfig) (*geo.ZoneSet, error) {
-	name := geo.Layer(fmt.Sprintf("%s-%d", l.Level, l.Vintage))
+	name := l.layer()
 	from := r.layer(geo.Layer(l.Dissolve))
 	if from == nil {
 		return nil, fmt.Errorf("layer %s: dissolve: the project has no layer %q", name, l.Dissolve)
@@ -348,7 +355,7 @@ func levelTitle(level string) string {
 		return "Quartiers prioritaires (QPV)"
 	case "veille":
 		return "Quartiers de veille active"
-	case "quartier_vecu":
+	case levelVecu:
 		return "Quartiers vécus"
 	case "commune":
 		return "Communes"
@@ -418,14 +425,77 @@ func (p *project) keepStudied(ctx context.Context, r *reading) error {
 	return nil
 }
 
-// measureOverlaps measures the quarters against the IRIS, the communes and each other.
+// withDrawn are the layers of the project, the drawn quartiers vécus among them, of the vintage of their quarters.
+func (p *project) withDrawn() []layerConfig {
+	if p.Vecus == nil || p.Vecus.Drawn == "" {
+		return p.Layers
+	}
+	drawn := layerConfig{Level: levelVecu, File: p.Vecus.Drawn, Title: "Quartiers vécus (périmètres d'usage dessinés)",
+		Code: cmp.Or(p.Vecus.Code, "code"), Name: cmp.Or(p.Vecus.Name, "nom")}
+	for _, l := range p.Layers {
+		if l.Level == p.Vecus.From || string(l.layer()) == p.Vecus.From {
+			drawn.Vintage = max(drawn.Vintage, l.Vintage)
+		}
+	}
+	return append(slices.Clone(p.Layers), drawn)
+}
+
+// bufferQuarters adds a layer of buffers for each radius: each quarter's surroundings by distance, an approximation of
+// its quartier vécu, within its communes where the project asks for it.
+func (p *project) bufferQuarters(r *reading) error {
+	if p.Vecus == nil {
+		return nil
+	}
+	var communes *geo.ZoneSet
+	for i := range r.sets {
+		if r.sets[i].Layer.Level() == "commune" && r.sets[i].Drawn() {
+			communes = &r.sets[i]
+		}
+	}
+	var added []geo.ZoneSet
+	for _, set := range r.sets {
+		if set.Layer.Level() != p.Vecus.From && string(set.Layer) != p.Vecus.From {
+			continue
+		}
+		for _, radius := range p.Vecus.Buffers {
+			out := geo.ZoneSet{Layer: geo.Layer(fmt.Sprintf("%s-%d", p.Vecus.level(radius), set.Layer.Vintage())), EPSG: set.EPSG,
+				Title:     fmt.Sprintf("Quartiers vécus, approximation à %v m", radius),
+				Schematic: set.Schematic, Source: set.Source}
+			for _, z := range set.Zones {
+				geom, err := geo.Buffer(z.Geom, radius)
+				if err == nil && p.Vecus.Clip && communes != nil {
+					var within []orb.MultiPolygon
+					for code := range strings.SplitSeq(z.Commune, ",") {
+						if i, ok := communes.Index(code); ok {
+							within = append(within, communes.Zones[i].Geom)
+						}
+					}
+					geom, err = geo.Clip(geom, geo.Dissolve(within))
+				}
+				if err != nil {
+					return fmt.Errorf("quartiers_vecus: %s at %v m: %w", z.Code, radius, err)
+				}
+				z.Geom, z.Name = geom, fmt.Sprintf("%s – à %v m", cmp.Or(z.Name, z.Code), radius)
+				out.Zones = append(out.Zones, z)
+			}
+			added = append(added, out)
+		}
+	}
+	r.sets = append(r.sets, added...)
+	slices.SortFunc(r.sets, func(x, y geo.ZoneSet) int { return cmp.Compare(x.Layer, y.Layer) })
+	return nil
+}
+
+// measureOverlaps measures the quarters against the IRIS, the communes and each other; quartiers vécus against their
+// neighbours of the same layer too, since they may share some ground.
 func measureOverlaps(ctx context.Context, p *project, sets []geo.ZoneSet) ([]indicators.OverlapSet, error) {
 	studied := p.studied()
 	var out []indicators.OverlapSet
 	for i := range sets {
 		for j := range sets {
 			from, to := &sets[i], &sets[j]
-			if i == j || !from.Drawn() || !to.Drawn() || !slices.Contains(studied, from.Layer.Level()) {
+			vecu := strings.HasPrefix(string(from.Layer), levelVecu)
+			if i == j && !vecu || !from.Drawn() || !to.Drawn() || !slices.Contains(studied, from.Layer.Level()) {
 				continue
 			}
 			if l := to.Layer.Level(); l != "iris" && l != "commune" && !slices.Contains(studied, l) {
@@ -435,8 +505,79 @@ func measureOverlaps(ctx context.Context, p *project, sets []geo.ZoneSet) ([]ind
 			if err != nil {
 				return nil, err
 			}
+			if i == j {
+				pairs = slices.DeleteFunc(pairs, func(o geo.Overlap) bool { return o.From == o.To })
+			}
 			out = append(out, indicators.OverlapSet{From: from.Layer, To: to.Layer, Pairs: pairs})
 		}
+	}
+	return out, nil
+}
+
+// weighPeople measures, for each quarter and each IRIS it cuts, the share of the IRIS' people that the weight layer
+// puts in the quarter.
+func (a *app) weighPeople(ctx context.Context, p *project, r *reading, overlaps []indicators.OverlapSet) (map[[2]geo.Layer][]indicators.Opt, error) {
+	if p.Weights == nil {
+		return nil, nil
+	}
+	i := slices.IndexFunc(p.Layers, func(l layerConfig) bool { return l.layer() == p.Weights.Layer })
+	files, err := p.files(p.Layers[i].File)
+	if err != nil {
+		return nil, refused{err}
+	}
+	fs, err := ingest.ReadFeatures(ctx, files[0], p.Weights.Table)
+	if err != nil {
+		return nil, refused{err}
+	}
+	epsg := r.sets[0].EPSG
+	if fs.CRS.EPSG != epsg {
+		return nil, refused{fmt.Errorf("%s is in %v, the layers in EPSG:%d: export it again in that system", files[0], fs.CRS, epsg)}
+	}
+	counts, err := fs.Numbers(p.Weights.Variable)
+	if err != nil {
+		return nil, refused{err}
+	}
+	var masses []geo.Mass
+	for k, n := range counts {
+		row := &fs.Rows[k]
+		switch {
+		case !n.OK:
+		case n.V < 0:
+			return nil, refused{fmt.Errorf("%s: row %d: %s is negative", files[0], row.Row, p.Weights.Variable)}
+		case row.Geom != nil:
+			masses = append(masses, geo.Mass{W: n.V, Cell: row.Geom})
+		default:
+			for _, x := range row.Points {
+				masses = append(masses, geo.Mass{X: x[0], Y: x[1], W: n.V / float64(len(row.Points))})
+			}
+		}
+	}
+	sum, err := fileSHA256(files[0])
+	if err != nil {
+		return nil, refused{err}
+	}
+	r.files = append(r.files, fileStamp{p.Weights.Layer, filepath.Base(files[0]), sum, len(masses)})
+	a.say("weights %s: %d places with people from %s", p.Weights.Layer, len(masses), filepath.Base(files[0]))
+	out := map[[2]geo.Layer][]indicators.Opt{}
+	for _, set := range overlaps {
+		if set.To.Level() != "iris" {
+			continue
+		}
+		reversed := make([]geo.Overlap, len(set.Pairs))
+		for k, o := range set.Pairs {
+			reversed[k] = geo.Overlap{From: o.To, To: o.From, Area: o.Area, ShareFrom: o.ShareTo, ShareTo: o.ShareFrom}
+		}
+		weights, err := geo.MassWeights(ctx, r.layer(set.To), r.layer(set.From), reversed, masses)
+		if err != nil {
+			return nil, refused{fmt.Errorf("%s: %w", files[0], err)}
+		}
+		shares := make([]indicators.Opt, len(weights))
+		for k, w := range weights {
+			if !w.BySurface {
+				shares[k] = indicators.Some(w.Share)
+			}
+		}
+		out[[2]geo.Layer{set.From, set.To}] = shares
 	}
 	return out, nil
 }
@@ -670,13 +811,16 @@ func (p *project) manifest(e *indicators.Edition, files []fileStamp) error {
 		GeographyAs map[geo.Layer]geo.Layer        `json:"geographie_rapprochee"`
 		Methods     map[string]string              `json:"methodes"`
 		Comparisons map[string]map[string][]string `json:"comparaisons"`
+		Vecus       *vecusConfig                   `json:"quartiers_vecus,omitempty"`
+		Weights     *weightsConfig                 `json:"poids,omitempty"`
 		Indicators  string                         `json:"indicateurs_sha256"`
 		Files       []fileStamp                    `json:"fichiers_de_contours"`
 		Layers      []layer                        `json:"couches"`
 		Sources     []source                       `json:"sources"`
 		Values      int                            `json:"valeurs"`
 	}{Program: version, Title: e.Title, Communes: p.Scope.Communes, References: p.References,
-		GeographyAs: p.GeographyAs, Methods: p.Methods, Comparisons: p.Comparisons, Files: files, Values: len(e.Values)}
+		GeographyAs: p.GeographyAs, Methods: p.Methods, Comparisons: p.Comparisons, Vecus: p.Vecus, Weights: p.Weights, Files: files,
+		Values: len(e.Values)}
 	defs, err := json.Marshal(p.definitions)
 	if err != nil {
 		return err

@@ -608,3 +608,118 @@ func heldSources(t *testing.T, dir string) string {
 	t.Fatalf("no count of tables:\n%s", out)
 	return ""
 }
+
+// Where the 200 m squares say where the people are, the quarters of Marseille are far closer to their published
+// population than by surface, which misses half of it.
+func TestRealPopulationWeights(t *testing.T) {
+	if os.Getenv("OBSERVATOIRE_REAL") == "" {
+		t.Skip("OBSERVATOIRE_REAL is not set: the real files are not at hand")
+	}
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, projectFile), []byte(`title: Quartiers de Marseille
+scope: {communes: ["13055"]}
+layers:
+  - {card: contours-iris, level: iris, vintage: 2016, file: "${OBSERVATOIRE_REAL}/iris_geo/iris_13_contours_iris_2016.geojson.gz"}
+  - {card: contours-qpv, level: qpv, vintage: 2015, file: "${OBSERVATOIRE_REAL}/qpv_geo/QP_METROPOLE_LB93.shp"}
+  - {card: contours-communes, level: commune, vintage: 2018, file: "${OBSERVATOIRE_REAL}/admin/communes_13_adminexpress2018_simplified.geojson"}
+  - {level: carreau200, vintage: 2017, file: "${OBSERVATOIRE_REAL}/qpv_geo/icu_marseille_qpv_grid200m.gpkg"}
+tables:
+  - {card: qpv-demographie, file: "${OBSERVATOIRE_REAL}/qpv_kits/DEMO_2022.csv.gz"}
+  - {card: recensement-iris, file: "${OBSERVATOIRE_REAL}/iris_stats/ptod_agg_iris_13_rp2011_2016_2022.csv.gz"}
+geography_as: {iris-2024: iris-2016}
+references: [commune]
+weights: {layer: carreau200-2017, variable: num_people, table: enriched_grid}
+indicators: [population]
+`), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	must(t, "-C", dir, "run", "--publish", "--by", "test")
+	published, estimated := map[string]float64{}, map[string]map[string]float64{}
+	for _, row := range readCSV(t, must(t, "-C", dir, "series", "--indicator", "population", "--methods", "all", "--format", "csv")) {
+		v, err := strconv.ParseFloat(row["valeur"], 64)
+		switch {
+		case row["couche"] != "qpv-2015" || err != nil:
+		case row["methode"] == "producteur":
+			published[row["code"]] = v
+		case row["millesime"] == "2016":
+			if estimated[row["methode"]] == nil {
+				estimated[row["methode"]] = map[string]float64{}
+			}
+			estimated[row["methode"]][row["code"]] = v
+		}
+	}
+	mean := func(method string) float64 {
+		sum, n := 0.0, 0.0
+		for code, v := range estimated[method] {
+			if p := published[code]; p > 0 {
+				sum, n = sum+(v-p)/p, n+1
+			}
+		}
+		if n < 30 {
+			t.Fatalf("%s: only %v quarters", method, n)
+		}
+		return sum / n
+	}
+	surface, population := mean("surface"), mean("population")
+	t.Logf("mean signed error: surface %+.0f %%, population %+.0f %%", 100*surface, 100*population)
+	if surface > -0.4 || population < 0.6*surface {
+		t.Errorf("mean signed error: surface %+.2f, population %+.2f: want the weights to mend at least two fifths of it", surface, population)
+	}
+}
+
+// Buffers are a named approximation of the quartiers vécus: wider ones hold narrower ones, within their commune.
+func TestDemoBuffers(t *testing.T) {
+	dir := demoProject(t)
+	f, err := os.OpenFile(filepath.Join(dir, projectFile), os.O_APPEND|os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	fmt.Fprintln(f, "quartiers_vecus: {from: qpv, buffer_m: [100, 1500], clip: true, drawn: vecus.geojson}")
+	f.Close()
+	drawn, err := os.ReadFile(filepath.Join(dir, "contours", "veille.geojson"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "vecus.geojson"), drawn, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	must(t, "-C", dir, "run", "--publish", "--by", "test")
+	shares := func(from, to string) map[string]float64 {
+		out := map[string]float64{}
+		for _, row := range readCSV(t, must(t, "-C", dir, "overlaps", "--from", from, "--to", to, "--format", "csv")) {
+			v, err := strconv.ParseFloat(row["part_de"], 64)
+			if err != nil {
+				t.Fatal(err)
+			}
+			out[row["code_de"]+" "+row["code_vers"]] = v
+		}
+		return out
+	}
+	for _, code := range []string{"QP013061", "QP013062", "QP013063"} {
+		if got := shares("qpv", "quartier_vecu_100m")[code+" "+code]; got != 1 {
+			t.Errorf("%s: %v of it in its buffer", code, got)
+		}
+		if got := shares("quartier_vecu_100m", "quartier_vecu_1500m")[code+" "+code]; got != 1 {
+			t.Errorf("%s: %v of the 100 m buffer in the 1 500 m one", code, got)
+		}
+	}
+	communes := map[string]float64{}
+	for pair, v := range shares("quartier_vecu_1500m", "commune") {
+		communes[strings.Fields(pair)[0]] += v
+		if code := strings.Fields(pair); code[0] == "QP013061" && code[1] != "13047" {
+			t.Errorf("%s: the buffer was to be kept within its commune", pair)
+		}
+	}
+	for code, v := range communes {
+		if v < 0.999999 || v > 1.000001 {
+			t.Errorf("%s: %v of the buffer in communes", code, v)
+		}
+	}
+	// The two quarters of Miramas are less than 3 km apart: their surroundings share some ground.
+	if shared := shares("quartier_vecu_1500m", "quartier_vecu_1500m"); shared["QP013062 QP013063"] <= 0 || shared["QP013062 QP013062"] != 0 {
+		t.Errorf("what neighbours share: %v", shared)
+	}
+	if drawn := shares("quartier_vecu-2015", "iris"); len(drawn) == 0 {
+		t.Error("the drawn quartiers vécus overlap no IRIS")
+	}
+}

@@ -73,7 +73,7 @@ func overlapsOf(ctx context.Context, e *indicators.Edition, from, to string) ([]
 	}
 	for _, x := range a {
 		for _, y := range b {
-			if x == y || !e.Layer(x).Drawn() || !e.Layer(y).Drawn() {
+			if !e.Layer(x).Drawn() || !e.Layer(y).Drawn() {
 				continue
 			}
 			if i := slices.IndexFunc(e.Overlaps, func(s indicators.OverlapSet) bool { return s.From == x && s.To == y }); i >= 0 {
@@ -83,6 +83,9 @@ func overlapsOf(ctx context.Context, e *indicators.Edition, from, to string) ([]
 			pairs, err := geo.Overlaps(ctx, e.Layer(x), e.Layer(y), geo.WithMargins())
 			if err != nil {
 				return nil, err
+			}
+			if x == y {
+				pairs = slices.DeleteFunc(pairs, func(o geo.Overlap) bool { return o.From == o.To })
 			}
 			out = append(out, indicators.OverlapSet{From: x, To: y, Pairs: pairs})
 		}
