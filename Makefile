@@ -14,10 +14,11 @@ endif
 .PHONY: build demo test check bench deps clean
 
 build:
-	go build -trimpath -o bin/observatoire ./cmd/observatoire
+	go build -o bin/observatoire ./cmd/observatoire
 
+ADDR ?= :8080
 demo: build
-	./bin/observatoire demo --dir bin/demo
+	./bin/observatoire demo --dir bin/demo --addr $(ADDR)
 
 # PostgreSQL, PostGIS, and the tools the results are checked with.
 PACKAGES := postgresql-15-postgis-3 gdal-bin proj-bin
