@@ -112,8 +112,12 @@ func writeExport(e *indicators.Edition, what, format, out string) ([]string, err
 	return written, nil
 }
 
-// writeFile writes a whole file or none of it. On Windows a workbook that Excel holds cannot be replaced.
-func writeFile(path string, f func(io.Writer) error) error {
+// writeFile writes a whole file that anyone may read, or none of it.
+func writeFile(path string, f func(io.Writer) error) error { return writeFileMode(path, 0o644, f) }
+
+// writeFileMode writes a whole file or none of it; nobody but its owner reads it before it is whole. On Windows a
+// workbook that Excel holds cannot be replaced.
+func writeFileMode(path string, mode os.FileMode, f func(io.Writer) error) error {
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return err
 	}
@@ -126,7 +130,7 @@ func writeFile(path string, f func(io.Writer) error) error {
 		tmp.Close()
 		return err
 	}
-	if err := tmp.Chmod(0o644); err != nil {
+	if err := tmp.Chmod(mode); err != nil {
 		tmp.Close()
 		return err
 	}

@@ -11,7 +11,6 @@ import (
 	"fmt"
 	"io"
 	"math"
-	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -235,7 +234,7 @@ func (a *app) locate(ctx context.Context, p *project, e *indicators.Edition, o l
 		err = f.each(ctx, layers, c, nil)
 	} else {
 		a.say("--rows: %s holds personal data (one line a person): restrict who reads it, delete it once used; the register must say so", o.out)
-		err = writePrivate(o.out, func(w io.Writer) error { return f.each(ctx, layers, c, w) })
+		err = writeFileMode(o.out, 0o600, func(w io.Writer) error { return f.each(ctx, layers, c, w) })
 	}
 	if err != nil {
 		return err
@@ -824,29 +823,6 @@ func (r *rowWriter) write(line int, row foundRow, address bool) error {
 func (r *rowWriter) flush() error {
 	r.csv.Flush()
 	return cmp.Or(r.csv.Error(), r.buf.Flush())
-}
-
-// writePrivate writes a whole file, or none of it, that only its owner may read.
-func writePrivate(path string, f func(io.Writer) error) error {
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-		return err
-	}
-	tmp, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*") // for its owner alone
-	if err != nil {
-		return err
-	}
-	defer os.Remove(tmp.Name())
-	if err := f(tmp); err != nil {
-		tmp.Close()
-		return err
-	}
-	if err := tmp.Close(); err != nil {
-		return err
-	}
-	if err := os.Rename(tmp.Name(), path); err != nil {
-		return fmt.Errorf("%s cannot be replaced: close it where it is open, such as in Excel: %w", path, err)
-	}
-	return nil
 }
 
 // A tally counts people by sex and age band.
