@@ -347,6 +347,23 @@ func (c *Card) check() error {
 // signale in Card.Notes: the figure is present, but its producer flags it.
 const signale = "signale"
 
+// yearNeeded says whether the card cannot be read without the edition_source.
+func (c *Card) yearNeeded() bool {
+	hasYear := false
+	for _, f := range c.Files {
+		hasYear = hasYear || strings.Contains(f, "{AA")
+	}
+	if !hasYear {
+		return false
+	}
+	for _, v := range c.Variables {
+		if !v.Millesime.Column && (v.Millesime.Offset != nil || len(v.Millesime.ByEdition) > 0) {
+			return true
+		}
+	}
+	return c.Vintage.Offset != nil
+}
+
 // edition is the year a base name gives by the card's patterns; ok is false when none fits.
 func (c *Card) edition(base string) (year int, ok bool) {
 	for _, p := range c.Files {

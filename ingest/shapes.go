@@ -343,6 +343,7 @@ func (lf *layerFile) keepLegal(path, base string) (geo.CRS, error) {
 
 // plainCode takes off the blanks around a code, and the decimals of one stored as a number.
 func plainCode(s string) string {
+	s = strings.ReplaceAll(s, "\uFEFF", "") // left by files put end to end
 	s = strings.Trim(s, " \t\r\n\u00A0\u202F\x00")
 	if whole, decimals, ok := strings.Cut(s, "."); ok && whole != "" && strings.Trim(decimals, "0") == "" && strings.Trim(whole, "0123456789") == "" {
 		return whole

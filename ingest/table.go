@@ -81,14 +81,17 @@ type Table struct {
 	record  arrow.Record
 	refs    atomic.Int64
 
-	source  indicators.Source
-	unknown map[string]int  // line of each code no layer holds
-	lines   map[string]int  // line of each key kept
-	notes   map[string]bool // unexplained codes of NOTE columns
-	bad     []error
-	badMore int
-	done    bool
-	err     error
+	source   indicators.Source
+	unknown  map[string]int // line of each code no layer holds
+	mark     byte           // the decimal mark of a text file, once a cell has shown it
+	markLine int
+	doubtful []doubtful
+	lines    map[string]int  // line of each key kept
+	notes    map[string]bool // unexplained codes of NOTE columns
+	bad      []error
+	badMore  int
+	done     bool
+	err      error
 }
 
 // A measure is a measured column and where it is.
@@ -123,6 +126,10 @@ func Open(ctx context.Context, path string, c *Card, s Scope) (*Table, error) {
 		Caption: c.Caption}
 	if edition != 0 {
 		t.source.Caption = withYear(c.Caption, edition)
+	}
+	if edition == 0 && c.yearNeeded() {
+		return nil, fmt.Errorf("%s: the file's name does not hold the year that the card %s needs: name it as one of %s",
+			path, c.ID, strings.Join(c.Files, ", "))
 	}
 	var err error
 	if t.rows, t.info, err = OpenRows(path, c.Layout); err != nil {
@@ -436,6 +443,9 @@ func (t *Table) read(cells []string) bool {
 	if slices.Contains(t.card.Drop, code) {
 		return false
 	}
+	if !t.whole(cells) {
+		return false
+	}
 	if code == "" {
 		if t.measured(cells) {
 			t.wrong(t.header[t.key], errors.New("empty code: fill it in, or remove the row"))
@@ -513,6 +523,8 @@ func (t *Table) readWide(cells []string, code string) {
 		v, statut, err := t.figure(t.text(cells, m.at))
 		if err != nil {
 			t.wrong(m.header, err)
+		} else if statut == indicators.Disponible {
+			t.checkMark(m.header, t.text(cells, m.at))
 		}
 		meaning, explained := t.card.Notes[note]
 		if !explained && note != "" && note != "0" {
@@ -562,6 +574,8 @@ func (t *Table) readLong(cells []string, code string) bool {
 	v, statut, err := t.figure(t.text(cells, l.value))
 	if err != nil {
 		no(l.value, err)
+	} else if statut == indicators.Disponible {
+		t.checkMark(t.header[l.value], t.text(cells, l.value))
 	}
 	if s := t.text(cells, l.statut); s != "" {
 		said, err := indicators.ParseStatut(s)
@@ -587,6 +601,75 @@ func (t *Table) readLong(cells []string, code string) bool {
 	t.builder.Field(3).(*array.Int16Builder).Append(int16(millesime))
 	t.put(4, v, statut)
 	return true
+}
+
+// whole says whether a row of text has as many cells as the header: one that does not was cut, or a separator
+// stands in a cell. Workbooks leave trailing cells out; empty ones too many do no harm anywhere.
+func (t *Table) whole(cells []string) bool {
+	if t.info.Format != "csv" {
+		return true
+	}
+	named := len(t.header)
+	for named > 0 && t.header[named-1] == "" {
+		named--
+	}
+	for _, extra := range cells[min(len(cells), len(t.header)):] {
+		if strings.Trim(extra, blanks) != "" {
+			t.wrong(t.header[t.key], fmt.Errorf("%d cells where the header has %d: quote the cells that hold the separator", len(cells), len(t.header)))
+			return false
+		}
+	}
+	if len(cells) < named {
+		t.wrong(t.header[t.key], fmt.Errorf("%d cells where the header has %d: the row was cut, get the file again", len(cells), named))
+		return false
+	}
+	return true
+}
+
+// checkMark looks at the mark of a figure in a text file whose card fixes none: "17.470" among "22,6" is 17 470, not
+// 17.47. Three digits after a mark tell nothing by themselves; the first other cell with a mark does.
+func (t *Table) checkMark(column, s string) {
+	i := strings.IndexAny(s, ",.")
+	if i < 0 || t.decimal != "" || t.info.Format != "csv" {
+		return
+	}
+	mark, line := s[i], t.rows.Line()
+	if len(s)-i-1 != 3 {
+		if t.mark == 0 {
+			t.mark, t.markLine = mark, line
+			for _, c := range t.doubtful {
+				t.doubt(c)
+			}
+			t.doubtful = nil
+		}
+		return
+	}
+	c := doubtful{line, column, s, mark}
+	if t.mark != 0 {
+		t.doubt(c)
+	} else if len(t.doubtful) < maxBad {
+		t.doubtful = append(t.doubtful, c)
+	}
+}
+
+// A doubtful cell has three digits after its mark: decimals, or thousands.
+type doubtful struct {
+	line   int
+	column string
+	text   string
+	mark   byte
+}
+
+func (t *Table) doubt(c doubtful) {
+	if c.mark == t.mark {
+		return
+	}
+	if len(t.bad) == maxBad {
+		t.badMore++
+		return
+	}
+	t.bad = append(t.bad, &CellError{t.path, c.line, c.column, fmt.Errorf("%q: %q parts thousands or decimals, while the decimal mark "+
+		"is %q on line %d: write it without a mark between thousands", c.text, c.mark, t.mark, t.markLine)})
 }
 
 // tokens are the usual marks of an absent figure, in the conventions of INSEE.

@@ -141,6 +141,9 @@ func TestTableRefuses(t *testing.T) {
 			`essai_2019.csv:3: no column "MED19" for niveau (nearest:`, `no column "ABC_F", "FEMMES" for chomeurs (nearest: ABC_H`}},
 		{"missing key", tableCard, swap("IRIS;", "CODE_IRIS;"), []string{`no header with a column "IRIS" (nearest: CODE_IRIS`}},
 		{"column twice", tableCard, swap("LIBELLE", "ABC"), []string{`essai_2019.csv:3: two columns are named "ABC" (2 and 5): rename one`}},
+		{"row cut short", tableCard, swap("pas lu", "1") + "\r\n010090000;Fin;12", []string{": IRIS: 3 cells where the header has", "the row was cut"}},
+		{"a separator too many", tableCard, swap("pas lu", "1", "\r\n019990000", ";;;;;;de trop\r\n019990000"), []string{": IRIS: ", "quote the cells that hold the separator"}},
+		{"thousands by a point", tableCard, swap("pas lu", "17.470"), []string{`essai_2019.csv:9: MED19: "17.470"`, "write it without a mark between thousands"}},
 		{"decimal mark", strings.Replace(tableCard, "drop:", "table: {decimal: \",\"}\ndrop:", 1), swap("pas lu", "1"), []string{
 			`essai_2019.csv:5: P16_POP: "3048.0" is not a number: the card essai says that the decimal mark is ","`}},
 	}
@@ -159,6 +162,13 @@ func TestTableRefuses(t *testing.T) {
 				t.Errorf("%s: %v\nwant %s", tt.name, err, want)
 			}
 		}
+	}
+}
+
+// A file whose name holds no year cannot be read by a card that needs it, and says so.
+func TestTableNeedsItsYear(t *testing.T) {
+	if _, err := openText(t, tableCard, "chiffres.csv", tableText, Scope{}); err == nil || !strings.Contains(err.Error(), "does not hold the year") {
+		t.Errorf("%v", err)
 	}
 }
 
