@@ -104,6 +104,8 @@ func gap(def *Definition, v *Value, ref geo.Layer, code string, r *Value, includ
 		e.Motif = "aucune valeur de la référence pour ce millésime"
 	case !e.ValeurReference.OK:
 		e.Motif = "valeur de la référence : " + r.Statut.french()
+	case strings.HasPrefix(v.Note, Disqualified):
+		e.Statut, e.Motif = NonSignificatif, "estimation trop incertaine : "+v.Note
 	case v.Millesime <= 0:
 		e.Motif = "millésime non précisé par le producteur : pas de comparaison"
 	default:

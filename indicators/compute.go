@@ -112,8 +112,9 @@ func Compute(in Input) (Result, error) {
 		r.Values = append(r.Values, values...)
 	}
 	slices.SortFunc(r.Values, CompareValues)
+	calibrations := calibrate(r)
 	r.Ecarts = c.gaps(r)
-	r.Alertes = append(c.alerts, c.review(r)...)
+	r.Alertes = append(append(c.alerts, c.review(r)...), calibrations...)
 	slices.SortFunc(r.Alertes, func(a, b Alerte) int { return cmp.Compare(a.ID, b.ID) })
 	return r, nil
 }
@@ -441,6 +442,7 @@ func (c *computation) aggregate(def *Definition, key Key, z int, held map[geo.La
 					v.Fiabilite = min(v.Fiabilite, Moyenne)
 				}
 				if as := c.as(t); as != "" {
+					v.Fiabilite = min(v.Fiabilite, Moyenne)
 					v.Note = joinNotes(v.Note, fmt.Sprintf("géographie %s rapprochée des contours %s", as, source))
 				}
 				return v, true

@@ -354,6 +354,38 @@ func TestGaps(t *testing.T) {
 	}
 }
 
+// Where the producer publishes too and a method is far from it, its estimates of other years have no gap.
+func TestCalibrationDecides(t *testing.T) {
+	codes := []string{"130470001", "130470002"}
+	build := func(published float64) Result {
+		return compute(t, territory(
+			column("kit.csv", "qpv", 2015, "taux", "T", 2016, []string{"QP013061"}, published),
+			column("kit.csv", "commune", 2018, "taux", "T", 2018, []string{"13047"}, 15),
+			column("rp.csv", "iris", 2016, "taux", "T", 2016, codes, 10, 20),
+			column("rp.csv", "iris", 2016, "taux", "T", 2018, codes, 12, 20)))
+	}
+	gapOf := func(r Result) Ecart {
+		i := slices.IndexFunc(r.Ecarts, func(e Ecart) bool {
+			return e.Code == "QP013061" && e.Indicateur == "taux" && e.Millesime == 2018 && e.Reference == "commune-2018"
+		})
+		return r.Ecarts[i]
+	}
+	r := build(30) // the mean of the IRIS is 15: 15 points too low
+	v, _ := shown(r, "taux", "QP013061", 2018, "T")
+	if v.V != 16 || v.Fiabilite != Insuffisante || !strings.HasPrefix(v.Note, Disqualified) {
+		t.Errorf("%+v", v)
+	}
+	if e := gapOf(r); e.Ecart.OK || e.Statut != NonSignificatif || !strings.Contains(e.Motif, "−15,0 points") {
+		t.Errorf("gap: %+v", e)
+	}
+	if !slices.ContainsFunc(r.Alertes, func(a Alerte) bool { return a.Kind == "calibration" }) {
+		t.Error("not reported")
+	}
+	if e := gapOf(build(16)); !near4(e.Ecart.V, 1) {
+		t.Errorf("a method close to the producer: %+v", e)
+	}
+}
+
 func TestLatestFileWinsAndSaysSo(t *testing.T) {
 	r := compute(t, territory(
 		column("old.csv", "qpv", 2015, "population", "T", 2013, []string{"QP013061"}, 3048),

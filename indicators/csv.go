@@ -16,7 +16,7 @@ var (
 		"fiabilite", "source"}
 	EcartsHeader = []string{"indicateur", "couche", "code", "nom", "millesime", "sexe", "valeur",
 		"reference", "code_reference", "nom_reference", "valeur_reference", "ecart", "unite", "rapport",
-		"reference_inclut", "statut", "motif"}
+		"reference_inclut", "statut", "motif", "methode", "fiabilite", "methode_reference", "fiabilite_reference"}
 	OverlapsHeader = []string{"couche_de", "code_de", "nom_de", "couche_vers", "code_vers", "nom_vers",
 		"aire_m2", "part_de", "part_vers", "marge_part", "note"}
 )
@@ -88,6 +88,38 @@ func (n Names) Zone(l geo.Layer, code string) string {
 // Unit is the unit of an indicator.
 func (n Names) Unit(indicateur string) string { return n.units[indicateur] }
 
+// A ShownIndex finds the values that are shown.
+type ShownIndex map[shownKey]*Value
+
+type shownKey struct {
+	Key
+	code string
+}
+
+// NewShown indexes the values an edition shows.
+func NewShown(e *Edition) ShownIndex {
+	s := ShownIndex{}
+	for i := range e.Values {
+		if v := &e.Values[i]; v.Retenue {
+			s[shownKey{v.Key, v.Code}] = v
+		}
+	}
+	return s
+}
+
+// Of gives the two values a gap was made of; one that there is not is the zero Value.
+func (s ShownIndex) Of(x Ecart) (own, ref Value) {
+	if v := s[shownKey{x.Key, x.Code}]; v != nil {
+		own = *v
+	}
+	k := x.Key
+	k.Couche = x.Reference
+	if v := s[shownKey{k, x.ReferenceCode}]; v != nil {
+		ref = *v
+	}
+	return own, ref
+}
+
 // WriteSeriesCSV writes values as the `series` CSV, in the order given.
 func WriteSeriesCSV(w io.Writer, e *Edition, values []Value) error {
 	names := NewNames(e)
@@ -103,8 +135,10 @@ func WriteSeriesCSV(w io.Writer, e *Edition, values []Value) error {
 // WriteEcartsCSV writes gaps, in the order given.
 func WriteEcartsCSV(w io.Writer, e *Edition, ecarts []Ecart) error {
 	names := NewNames(e)
+	shown := NewShown(e)
 	return writeCSV(w, EcartsHeader, len(ecarts), func(i int) []string {
 		x := ecarts[i]
+		own, ref := shown.Of(x)
 		inclut := "non"
 		if x.ReferenceInclut {
 			inclut = "oui"
@@ -112,7 +146,7 @@ func WriteEcartsCSV(w io.Writer, e *Edition, ecarts []Ecart) error {
 		return []string{x.Indicateur, string(x.Couche), x.Code, names.Zone(x.Couche, x.Code),
 			FormatMillesime(x.Millesime), x.Sexe, x.Valeur.String(), string(x.Reference), x.ReferenceCode,
 			names.Zone(x.Reference, x.ReferenceCode), x.ValeurReference.String(), x.Ecart.String(), x.Unite,
-			x.Rapport.String(), inclut, x.Statut.String(), x.Motif}
+			x.Rapport.String(), inclut, x.Statut.String(), x.Motif, own.Methode, own.Fiabilite.String(), ref.Methode, ref.Fiabilite.String()}
 	})
 }
 

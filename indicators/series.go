@@ -200,17 +200,18 @@ type OverlapSet struct {
 
 // An Edition is the complete, immutable result of a run.
 type Edition struct {
-	ID         string        // derived from the inputs: the same inputs give the same edition
-	Title      string        // of the project
-	Schematic  bool          // some contours are drawn for demonstration
-	Manifest   []byte        // JSON: inputs with sha256, card and rows; parameters; program version
-	Layers     []geo.ZoneSet // ordered by layer
-	Overlaps   []OverlapSet  // ordered by From, To
-	Indicators []Definition  // those that have a value, in catalogue order
-	Values     []Value       // ordered by CompareValues
-	Ecarts     []Ecart       // ordered by key, code, reference
-	Sources    []Source      // ordered by ID
-	Alertes    []Alerte      // ordered by ID
+	ID          string        // derived from the inputs: the same inputs give the same edition
+	Title       string        // of the project
+	Schematic   bool          // some contours are drawn for demonstration
+	Manifest    []byte        // JSON: inputs with sha256, card and rows; parameters; program version
+	Layers      []geo.ZoneSet // ordered by layer
+	Overlaps    []OverlapSet  // ordered by From, To
+	Indicators  []Definition  // those that have a value, in catalogue order
+	Values      []Value       // ordered by CompareValues
+	Ecarts      []Ecart       // ordered by key, code, reference
+	Sources     []Source      // ordered by ID
+	Alertes     []Alerte      // ordered by ID
+	Equipements []Equipement  // ordered by code
 }
 
 // Layer returns the edition's layer of that name, or nil.

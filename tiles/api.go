@@ -443,6 +443,11 @@ func (s *Server) handleSeries(format string) handler {
 				return indicators.WriteSeriesCSV(b, p.edition, values)
 			})
 		case ".xlsx":
+			done, err := s.turn(r)
+			if err != nil {
+				return err
+			}
+			defer done()
 			return sendFile(w, "series.xlsx", typeXLSX, func(b *bytes.Buffer) error {
 				return WriteWorkbook(b, p.edition, WorkbookOptions{Sheets: []string{SheetSeries, SheetSources}, Values: values})
 			})
@@ -514,6 +519,11 @@ func (s *Server) handleEcarts(format string) handler {
 				return indicators.WriteEcartsCSV(b, p.edition, ecarts)
 			})
 		case ".xlsx":
+			done, err := s.turn(r)
+			if err != nil {
+				return err
+			}
+			defer done()
 			return sendFile(w, "ecarts.xlsx", typeXLSX, func(b *bytes.Buffer) error {
 				return WriteWorkbook(b, p.edition, WorkbookOptions{Sheets: []string{SheetEcarts, SheetSources}, Ecarts: ecarts})
 			})
@@ -582,6 +592,11 @@ func (s *Server) handleOverlaps(format string) handler {
 				return indicators.WriteOverlapsCSV(b, p.edition, sets)
 			})
 		case ".xlsx":
+			done, err := s.turn(r)
+			if err != nil {
+				return err
+			}
+			defer done()
 			return sendFile(w, "recouvrements.xlsx", typeXLSX, func(b *bytes.Buffer) error {
 				return WriteWorkbook(b, p.edition, WorkbookOptions{Sheets: []string{SheetOverlaps, SheetSources}, Overlaps: sets})
 			})
@@ -610,4 +625,66 @@ func (s *Server) handleOverlaps(format string) handler {
 		}
 		return s.writeRows(w, r, p, q, "recouvrements", rows, 0, len(rows), len(rows))
 	}
+}
+
+// handleFacilities lists the facilities that lie in the zones asked for.
+func (s *Server) handleFacilities(w http.ResponseWriter, r *http.Request, p *published) error {
+	q, err := readQuery(r, "zone", "couche", "theme", "limit", "offset")
+	if err != nil {
+		return err
+	}
+	couches, err := q.couches(p, "couche")
+	if err != nil {
+		return err
+	}
+	f := indicators.EquipementFilter{Couches: couches, Codes: q.list("zone")}
+	if theme := q["theme"]; theme != "" { // one: a theme may hold a comma
+		f.Themes = []string{theme}
+	}
+	for _, code := range f.Codes {
+		if !slices.ContainsFunc(p.layers, func(l *layer) bool { _, ok := l.set.Index(code); return ok }) {
+			return badRequest("zone", "Zone inconnue : « %s » n'est le code d'aucune zone de l'édition.", code)
+		}
+	}
+	themes := indicators.EquipementThemes(p.edition)
+	for _, theme := range f.Themes {
+		if !slices.Contains(themes, theme) {
+			return badRequest("theme", "Thème inconnu : « %s ». Thèmes des équipements de l'édition : %s.", theme, strings.Join(themes, " ; "))
+		}
+	}
+	list := indicators.SelectEquipements(p.edition, f)
+	from, to, err := q.window(len(list))
+	if err != nil {
+		return err
+	}
+	type place struct {
+		Couche geo.Layer `json:"couche"`
+		Code   string    `json:"code"`
+		Nom    string    `json:"nom"`
+	}
+	type row struct {
+		Code   string  `json:"code"`
+		Nom    string  `json:"nom"`
+		Theme  string  `json:"theme"`
+		Lon    float64 `json:"lon"`
+		Lat    float64 `json:"lat"`
+		Source string  `json:"source"`
+		Zones  []place `json:"zones"`
+	}
+	rows := make([]row, 0, to-from)
+	if to > from {
+		crs, err := geo.ByEPSG(p.edition.EPSG())
+		if err != nil {
+			return err
+		}
+		for _, x := range list[from:to] {
+			lon, lat := crs.Inverse(x.X, x.Y)
+			zones := make([]place, len(x.Zones))
+			for i, z := range x.Zones {
+				zones[i] = place{z.Couche, z.Code, p.names.Zone(z.Couche, z.Code)}
+			}
+			rows = append(rows, row{x.Code, x.Nom, x.Theme, round7(lon), round7(lat), x.Source, zones})
+		}
+	}
+	return s.writeRows(w, r, p, q, "equipements", rows, from, to, len(list))
 }

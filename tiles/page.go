@@ -261,6 +261,9 @@ func (p *published) choose(q query) (c choice, err error) {
 	}
 	id := seriesID{c.def.ID, c.layer.set.Layer, c.sexe}
 	latest, known := p.latest(id)
+	if year, ok := p.latestOfQuarters(id); ok {
+		latest = year
+	}
 	c.millesime = latest
 	switch {
 	case asked != nil && slices.Contains(p.years[id], *asked):
@@ -271,6 +274,25 @@ func (p *published) choose(q query) (c choice, err error) {
 		c.notice = "Cet indicateur n'a aucune valeur sur cette couche pour ce choix : zones hachurées."
 	}
 	return c, nil
+}
+
+// latestOfQuarters is the last millésime of a series for which the producer describes the quarters themselves: what a
+// reader should meet first, rather than a later year of estimates.
+func (p *published) latestOfQuarters(id seriesID) (int, bool) {
+	for _, y := range slices.Backward(p.years[id]) {
+		if y <= 0 {
+			break
+		}
+		for _, z := range p.quarters() {
+			own := id
+			own.couche = z.layer.set.Layer
+			col := p.column(own, &y)
+			if v := col.value(z.i); v != nil && v.Nature == indicators.Producteur && v.Statut == indicators.Disponible {
+				return y, true
+			}
+		}
+	}
+	return 0, false
 }
 
 // complete picks what the reader did not: the newest layer of IRIS that has figures, among the rates and medians

@@ -2,6 +2,7 @@ package tiles
 
 import (
 	"bytes"
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -15,6 +16,7 @@ import (
 	"strconv"
 	"strings"
 	"sync/atomic"
+	"time"
 
 	"github.com/go-chi/chi/v5"
 	"github.com/go-chi/chi/v5/middleware"
@@ -38,6 +40,25 @@ type Options struct {
 type Server struct {
 	o       Options
 	current atomic.Pointer[published]
+	desk    chan struct{} // places for those who ask for a workbook, which takes seconds and memory to make
+}
+
+// Workbooks made at once, and how long one more waits for its turn.
+const (
+	workbookPlaces = 2
+	workbookWait   = 20 * time.Second
+)
+
+// turn waits for a place to make a workbook; done gives it back.
+func (s *Server) turn(r *http.Request) (done func(), err error) {
+	wait, cancel := context.WithTimeout(r.Context(), workbookWait)
+	defer cancel()
+	select {
+	case s.desk <- struct{}{}:
+		return func() { <-s.desk }, nil
+	case <-wait.Done():
+		return nil, &problem{Status: http.StatusServiceUnavailable, Detail: "Trop de classeurs sont demandés à la fois. Réessayez dans une minute, ou demandez le CSV."}
+	}
 }
 
 // A published snapshot and the tiles drawn from it.
@@ -56,7 +77,7 @@ func NewServer(o Options) *Server {
 		o.CacheBytes = 64 << 20
 	}
 	o.BaseURL = strings.TrimRight(o.BaseURL, "/")
-	return &Server{o: o}
+	return &Server{o: o, desk: make(chan struct{}, workbookPlaces)}
 }
 
 // Swap puts a snapshot in place of the one served, at once for every request to come; nil takes it away.
@@ -104,6 +125,7 @@ func (s *Server) Handler() http.Handler {
 		r.Get("/collections/{layer}/items/{code}", s.data(s.handleItem))
 		r.Get("/api/editions", s.data(s.handleEditions))
 		r.Get("/api/indicateurs", s.data(s.handleIndicators))
+		r.Get("/api/equipements", s.data(s.handleFacilities))
 		for _, f := range []string{"", ".csv", ".xlsx"} {
 			r.Get("/api/series"+f, s.data(s.handleSeries(f)))
 			r.Get("/api/ecarts"+f, s.data(s.handleEcarts(f)))

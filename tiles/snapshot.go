@@ -5,6 +5,7 @@ import (
 	"math"
 	"slices"
 	"sort"
+	"sync"
 
 	"github.com/paulmach/orb"
 	"github.com/paulmach/orb/clip"
@@ -16,7 +17,8 @@ import (
 )
 
 // A Snapshot is an edition prepared to be served: its geometries in both coordinate systems, indexed, and its
-// shown values by zone. It does not change and may be read by any number of goroutines.
+// shown values by zone. What it answers does not change, and it may be read by any number of goroutines; drawings
+// for the small scales are made when a tile first needs them.
 type Snapshot struct {
 	edition *indicators.Edition
 	version string
@@ -47,9 +49,23 @@ type layer struct {
 	bound orb.Bound // longitudes and latitudes; meaningless when drawn is 0
 	drawn int       // zones that have a geometry
 
+	crs geo.CRS // of set; meaningless when drawn is 0
+
+	// drawings are the zones simplified for the zooms from coarse on, one a zoom. Above them the zones are drawn as
+	// they are, below them as in the first.
+	drawings []drawing
+	coarse   uint32
+	making   sync.Mutex // one drawing at a time: each takes several times the memory of what it leaves
+
 	// text is every zone's GeoJSON feature, each followed by a comma; the one of zone i begins at start[i].
 	text  []byte
 	start []int
+}
+
+// A drawing is the zones of a layer simplified for a zoom.
+type drawing struct {
+	once  sync.Once
+	world []orb.MultiPolygon // parallel to the layer's zones, in the coordinates of zone.world
 }
 
 type zone struct {
@@ -124,7 +140,6 @@ func NewSnapshot(e *indicators.Edition, version string) (*Snapshot, error) {
 // newLayer projects and indexes a set of zones.
 func newLayer(set *geo.ZoneSet) (*layer, error) {
 	l := &layer{set: set, zones: make([]zone, len(set.Zones)), start: make([]int, len(set.Zones)+1)}
-	var crs geo.CRS
 	for i := range set.Zones {
 		src, z := &set.Zones[i], &l.zones[i]
 		if len(src.Geom) == 0 {
@@ -133,7 +148,7 @@ func newLayer(set *geo.ZoneSet) (*layer, error) {
 		}
 		if l.drawn == 0 {
 			var err error
-			if crs, err = geo.ByEPSG(set.EPSG); err != nil {
+			if l.crs, err = geo.ByEPSG(set.EPSG); err != nil {
 				return nil, fmt.Errorf("layer %s: %w", set.Layer, err)
 			}
 		}
@@ -143,7 +158,7 @@ func newLayer(set *geo.ZoneSet) (*layer, error) {
 			for r, ring := range poly {
 				a, b := make(orb.Ring, len(ring)), make(orb.Ring, len(ring))
 				for k, pt := range ring {
-					lon, lat := crs.Inverse(pt[0], pt[1])
+					lon, lat := l.crs.Inverse(pt[0], pt[1])
 					if math.IsNaN(lon) || math.IsNaN(lat) || math.IsInf(lon, 0) || math.IsInf(lat, 0) {
 						return nil, fmt.Errorf("layer %s: zone %s: the point (%g, %g) is outside EPSG:%d: check the coordinates of the contours", set.Layer, src.Code, pt[0], pt[1], set.EPSG)
 					}
@@ -163,7 +178,86 @@ func newLayer(set *geo.ZoneSet) (*layer, error) {
 		}
 		l.drawn++
 	}
+	l.planDrawings()
 	return l, nil
+}
+
+// planDrawings chooses the zooms the layer is simplified for. From the zoom where less than half of its vertices make,
+// with their neighbours on the ring, a triangle smaller than what is shown, simplifying would save little. At the other
+// end, zones keep their area within 1 %: no triangle of more than 2 % of the largest is ever given up, and zooms that
+// show less than that would all have the same drawing. All the drawings of the IRIS of a département hold together
+// 2.1 times the vertices of the layer.
+func (l *layer) planDrawings() {
+	const little, most = 0.5, 0.02
+	var limit [maxZoom + 1]float64 // area of a triangle, m²
+	for z := range limit {
+		limit[z] = math.Pow(geo.ZoomTolerance(z), 2)
+	}
+	var smaller [maxZoom + 1]int // vertices
+	total := 0
+	largest := 0.0 // m²
+	for i := range l.set.Zones {
+		largest = max(largest, l.zones[i].area)
+		for _, poly := range l.set.Zones[i].Geom {
+			for _, ring := range poly {
+				for k := 1; k < len(ring); k++ {
+					a, b, c := ring[k-1], ring[k], ring[1]
+					if k+1 < len(ring) {
+						c = ring[k+1]
+					}
+					area := math.Abs((b[0]-a[0])*(c[1]-a[1])-(b[1]-a[1])*(c[0]-a[0])) / 2
+					for z := 0; z <= maxZoom && area < limit[z]; z++ {
+						smaller[z]++
+					}
+					total++
+				}
+			}
+		}
+	}
+	fine := 0
+	for z, n := range smaller {
+		if limit[z] >= most*largest {
+			l.coarse = uint32(z)
+		}
+		if total > 0 && float64(n) >= little*float64(total) {
+			fine = z + 1
+		}
+	}
+	l.drawings = make([]drawing, max(0, fine-int(l.coarse)))
+}
+
+// zonesAt are the zones as a zoom shows them, parallel to l.zones; nil says that it shows them as they are. A border
+// between zones is simplified once, for both. The vertices are some of the zone's own, so each stays in its box.
+func (l *layer) zonesAt(z uint32) []orb.MultiPolygon {
+	k := int(max(z, l.coarse) - l.coarse)
+	if k >= len(l.drawings) {
+		return nil
+	}
+	d := &l.drawings[k]
+	d.once.Do(func() {
+		l.making.Lock()
+		defer l.making.Unlock()
+		zones := make([]orb.MultiPolygon, len(l.zones))
+		for i := range zones {
+			zones[i] = l.set.Zones[i].Geom
+		}
+		zones = geo.Simplify(zones, geo.ZoomTolerance(int(l.coarse)+k))
+		d.world = make([]orb.MultiPolygon, len(zones))
+		for i, mp := range zones {
+			d.world[i] = make(orb.MultiPolygon, len(mp))
+			for p, poly := range mp {
+				d.world[i][p] = make(orb.Polygon, len(poly))
+				for r, ring := range poly {
+					out := make(orb.Ring, len(ring))
+					for n, pt := range ring {
+						out[n] = mercator(l.crs.Inverse(pt[0], pt[1]))
+					}
+					d.world[i][p][r] = out
+				}
+			}
+		}
+	})
+	return d.world
 }
 
 // append writes the feature of zone i after those before it.
@@ -230,6 +324,11 @@ func (s *Snapshot) findLatest() {
 			counts[i] = s.available(id, y)
 		}
 		best := slices.Max(counts)
+		if years[len(years)-1] < 0 { // unknown years are held as less their file's: the latest file comes first
+			years, counts = slices.Clone(years), slices.Clone(counts)
+			slices.Reverse(years)
+			slices.Reverse(counts)
+		}
 		for i, y := range slices.Backward(years) {
 			if 2*counts[i] >= best {
 				s.last[id] = y

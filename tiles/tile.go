@@ -51,8 +51,17 @@ func (s *Snapshot) tile(q tileRequest) ([]byte, error) {
 			cols[i] = s.column(seriesID{id, l.set.Layer, q.sexe}, q.millesime)
 		}
 		ml := &mvt.Layer{Name: string(l.set.Layer), Version: 2, Extent: extent}
-		for _, i := range l.search(box) {
-			mp := g.multiPolygon(l.zones[i].world)
+		hits := l.search(box)
+		if len(hits) == 0 {
+			continue
+		}
+		shown := l.zonesAt(q.z)
+		for _, i := range hits {
+			world := l.zones[i].world
+			if shown != nil {
+				world = shown[i]
+			}
+			mp := g.multiPolygon(world)
 			if len(mp) == 0 {
 				continue
 			}

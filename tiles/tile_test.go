@@ -12,6 +12,9 @@ import (
 	"github.com/paulmach/orb"
 	"github.com/paulmach/orb/encoding/mvt"
 	"github.com/paulmach/orb/encoding/mvt/vectortile"
+
+	"observatoire/geo"
+	"observatoire/indicators"
 )
 
 // tileAt is the tile that holds a longitude and latitude.
@@ -145,6 +148,63 @@ func TestSharedBorders(t *testing.T) {
 	right := g.multiPolygon(orb.MultiPolygon{{{{10, 0}, {20, 0}, {20, 10}, {9.8, 10}, {10.3, 5.2}, {10, 0}}}})
 	if a, b := surveyor(left[0][0]), surveyor(right[0][0]); a+b != 400 {
 		t.Errorf("two neighbours cover %g + %g, not 400", a, b)
+	}
+}
+
+// A winding border is drawn with fewer vertices at the small scales, the same for both zones, and as it is at the
+// large ones.
+func TestDrawings(t *testing.T) {
+	const x, y, size, steps = 862000, 6274000, 10000, 2000 // metres, but for the steps
+	var border orb.Ring
+	for k := range steps + 1 {
+		at := float64(k) / steps
+		border = append(border, orb.Point{x + 300*math.Sin(20*at) + 40*math.Sin(400*at), y + size*at})
+	}
+	west, east := border.Clone(), border.Clone()
+	west = append(west, orb.Point{x - size, y + size}, orb.Point{x - size, y}, west[0])
+	east.Reverse()
+	east = append(east, orb.Point{x + size, y}, orb.Point{x + size, y + size}, east[0])
+	set := geo.ZoneSet{Layer: "iris-2016", EPSG: 2154, Zones: []geo.Zone{
+		{Code: "E", Geom: geo.Orient(orb.MultiPolygon{{east}})}, {Code: "N"}, {Code: "W", Geom: geo.Orient(orb.MultiPolygon{{west}})}}}
+	l := snapshot(t, &indicators.Edition{ID: "essai", Layers: []geo.ZoneSet{set}}).byName["iris-2016"]
+	last := 2*steps + 10
+	for z := uint32(maxZoom); ; z -= 2 {
+		shown := l.zonesAt(z)
+		if z >= 16 && shown != nil {
+			t.Errorf("zoom %d is simplified", z)
+		}
+		if shown != nil {
+			if len(shown) != 3 || len(shown[1]) != 0 {
+				t.Fatalf("zoom %d: %d zones, the one without contour being %v", z, len(shown), shown[1])
+			}
+			n := len(shown[0][0][0]) + len(shown[2][0][0])
+			if n > last {
+				t.Errorf("zoom %d: %d vertices, %d at the scale above", z, n, last)
+			}
+			last = n
+			// The two zones alone have the corners of the square, two each, and the ends of the border are of both.
+			of := map[orb.Point]int{}
+			for _, i := range []int{0, 2} {
+				for _, p := range shown[i][0][0][1:] {
+					of[p]++
+				}
+			}
+			alone := 0
+			for _, count := range of {
+				if count == 1 {
+					alone++
+				}
+			}
+			if alone != 4 {
+				t.Errorf("zoom %d: %d vertices are of one zone alone", z, alone)
+			}
+		}
+		if z == 0 {
+			break
+		}
+	}
+	if last > steps/4 {
+		t.Errorf("%d vertices at the smallest scale", last)
 	}
 }
 

@@ -169,11 +169,15 @@ func (a *app) publishCmd() *cobra.Command {
 					if err != nil {
 						return err
 					}
-					i := slices.IndexFunc(list, func(e indicators.EditionInfo) bool { return e.Etat == indicators.Brouillon })
-					if i < 0 {
+					drafts := slices.DeleteFunc(list, func(e indicators.EditionInfo) bool { return e.Etat != indicators.Brouillon })
+					switch len(drafts) {
+					case 0:
 						return errors.New("no draft to publish: `observatoire run` makes one")
+					case 1:
+						id = drafts[0].ID
+					default: // one of them may be older than what is published
+						return fmt.Errorf("%d drafts: say which with --edition; `observatoire editions` lists them, the latest first", len(drafts))
 					}
-					id = list[i].ID
 				}
 				return a.publish(ctx, st, id, by)
 			})

@@ -787,8 +787,8 @@ func (r *rowWriter) hits(l *locatedLayer, hits []int, x, y float64) {
 		code += l.set.Zones[z].Code
 	}
 	r.codes = append(r.codes, code)
-	if !l.quarter || r.distance == 0 {
-		return
+	if !l.quarter || r.distance == 0 || strings.HasPrefix(string(l.set.Layer), levelVecu+"_") {
+		return // the buffer of a quarter is no quarter: what counts is the distance to the quarter itself
 	}
 	if z, d, ok := l.locator.Nearest(x, y, min(farthest, r.distance)); ok && d < r.distance {
 		r.near, r.nearIn, r.distance = l.set.Zones[z].Code, l.set.Layer, d

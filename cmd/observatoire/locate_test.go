@@ -127,7 +127,7 @@ func TestLocatePoints(t *testing.T) {
 		NonLocalises int `json:"non_localises"`
 		Effectifs    []struct{ Effectif *int }
 	}
-	if err := json.Unmarshal([]byte(must(t, "-C", dir, "locate", file, "--format", "json")), &j); err != nil || j.NonLocalises != 2 || len(j.Effectifs) != 1+4+6 || *j.Effectifs[0].Effectif != 62 {
+	if err := json.Unmarshal([]byte(must(t, "-C", dir, "locate", file, "--format", "json")), &j); err != nil || j.NonLocalises != 2 || len(j.Effectifs) != 1+4+3*4+6 || *j.Effectifs[0].Effectif != 62 {
 		t.Errorf("JSON: %v, %+v", err, j)
 	}
 }
@@ -303,10 +303,10 @@ func TestLocateRows(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := "ligne,statut,commune-2015,iris-2010,qpv-2015,veille-2015,quartier_proche,couche_proche,distance_m,rapprochement,score,adresse_trouvee,motif\r\n" +
-		"2,localise,13047,13047D002,QP013061,,QP013061,qpv-2015,0,,,,\r\n" +
-		"3,localise,13047,13047D006,,,QP013061,qpv-2015,4191,,,,\r\n" +
-		"4,non_localise,,,,,,,,,,,sans coordonnées\r\n"
+	want := "ligne,statut,commune-2015,iris-2010,qpv-2015,quartier_vecu_100m-2015,quartier_vecu_300m-2015,quartier_vecu_500m-2015,veille-2015,quartier_proche,couche_proche,distance_m,rapprochement,score,adresse_trouvee,motif\r\n" +
+		"2,localise,13047,13047D002,QP013061,QP013061,QP013061,QP013061,,QP013061,qpv-2015,0,,,,\r\n" +
+		"3,localise,13047,13047D006,,,,,,QP013061,qpv-2015,4191,,,,\r\n" +
+		"4,non_localise,,,,,,,,,,,,,,sans coordonnées\r\n"
 	if diff := cmp.Diff(want, string(text)); diff != "" {
 		t.Errorf("rows (-want +got):\n%s", diff)
 	}

@@ -33,9 +33,11 @@ type project struct {
 	Methods     map[string]string              `yaml:"methods"`
 	Vecus       *vecusConfig                   `yaml:"quartiers_vecus"`
 	Weights     *weightsConfig                 `yaml:"weights"`
+	Facilities  []facilitiesConfig             `yaml:"facilities"`
 	Indicators  indicatorChoice                `yaml:"indicators"`
 
 	dir         string
+	unset       error // variables of the environment that are not set: of consequence when files are read
 	catalogue   *ingest.Catalogue
 	definitions []indicators.Definition
 }
@@ -123,11 +125,8 @@ func loadProject(dir string) (*project, error) {
 	if err != nil {
 		return nil, refused{err}
 	}
-	expanded, err := expand(path, string(text))
-	if err != nil {
-		return nil, refused{err}
-	}
-	p := &project{Store: "observatoire.gpkg", dir: dir}
+	expanded, unset := expand(path, string(text))
+	p := &project{Store: "observatoire.gpkg", dir: dir, unset: unset}
 	if err := ingest.UnmarshalStrict(path, []byte(expanded), p); err != nil {
 		return nil, refused{err}
 	}
@@ -177,9 +176,6 @@ func (p *project) check(path string) error {
 	if p.Title == "" {
 		bad("title: missing: name the observatory")
 	}
-	if len(p.Layers) == 0 {
-		bad("layers: none: an observatory needs the contours of its zones")
-	}
 	for i, l := range p.Layers {
 		switch {
 		case l.Level == "":
@@ -212,13 +208,47 @@ func (p *project) check(path string) error {
 			}
 		}
 	}
+	for i, f := range p.Facilities {
+		errs = append(errs, f.check(fmt.Sprintf("%s: facilities[%d]", path, i))...)
+	}
+	levels := map[string]bool{}
+	layers := map[geo.Layer]bool{}
+	for _, l := range p.Layers {
+		levels[l.Level], layers[l.layer()] = true, true
+	}
+	for _, ref := range p.References {
+		if len(p.Layers) > 0 && !levels[ref] {
+			bad("references: no layer of level %q under layers", ref)
+		}
+	}
+	for from, to := range p.GeographyAs {
+		switch {
+		case !layers[to]:
+			bad("geography_as: %s: no layer %q under layers", from, to)
+		case from.Vintage() == 0 || from.Level() != to.Level():
+			bad("geography_as: %s: %s is not a vintage of the same level, such as %s-2019", to, from, to.Level())
+		case layers[from]:
+			bad("geography_as: %s: the project has these contours: take one of the two away", from)
+		}
+	}
+	for level := range p.Comparisons {
+		if !levels[level] {
+			bad("comparisons: no layer of level %q under layers", level)
+		}
+	}
 	for _, code := range p.Scope.Communes {
 		if len(code) != 5 {
 			bad("scope.communes: %q is not a commune code of five characters: quote it, so that a leading zero is kept", code)
 		}
 	}
 	for name, codes := range p.Perimeters {
-		for _, code := range codes {
+		if len(codes) == 0 {
+			bad("perimeters.%s: no commune", name)
+		}
+		for i, code := range codes {
+			if slices.Contains(codes[:i], code) {
+				bad("perimeters.%s: %s is there twice", name, code)
+			}
 			if len(code) != 5 {
 				bad("perimeters.%s: %q is not a commune code of five characters", name, code)
 			}
@@ -255,9 +285,16 @@ func (p *project) loadDefinitions(path string) error {
 	if p.Indicators == nil {
 		return nil
 	}
+	if len(p.Indicators) == 0 {
+		return fmt.Errorf("%s: indicators: none: write default, or list some", path)
+	}
 	var chosen []indicators.Definition
 	var errs []error
-	for _, id := range p.Indicators {
+	for k, id := range p.Indicators {
+		if slices.Contains(p.Indicators[:k], id) {
+			errs = append(errs, fmt.Errorf("%s: indicators: %s is there twice", path, id))
+			continue
+		}
 		i := slices.IndexFunc(p.definitions, func(x indicators.Definition) bool { return x.ID == id })
 		if i < 0 {
 			errs = append(errs, fmt.Errorf("%s: indicators: no indicator %q: `observatoire indicators` lists them", path, id))
@@ -267,6 +304,21 @@ func (p *project) loadDefinitions(path string) error {
 	}
 	p.definitions = chosen
 	return errors.Join(errs...)
+}
+
+// ready says whether the project can be run: commands that only read editions do not ask.
+func (p *project) ready() error {
+	if p.unset != nil {
+		return p.unset
+	}
+	path := filepath.Join(p.dir, projectFile)
+	switch {
+	case len(p.Layers) == 0:
+		return fmt.Errorf("%s: layers: none: an observatory needs the contours of its zones", path)
+	case len(p.Tables) == 0:
+		return fmt.Errorf("%s: tables: none: an observatory needs figures", path)
+	}
+	return nil
 }
 
 // path is a file of the project: relative to its folder unless absolute.

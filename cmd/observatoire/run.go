@@ -63,6 +63,10 @@ func (a *app) withStore(ctx context.Context, f func(context.Context, *project, s
 	if err != nil {
 		return err
 	}
+	return a.openStore(ctx, p, f)
+}
+
+func (a *app) openStore(ctx context.Context, p *project, f func(context.Context, *project, store.Store) error) (err error) {
 	url := p.Store
 	if a.storeURL != "" {
 		url = a.storeURL
@@ -79,6 +83,9 @@ func (a *app) withStore(ctx context.Context, f func(context.Context, *project, s
 // fails, nothing that is published moves, and the store holds what it held.
 func (a *app) run(ctx context.Context, p *project, st store.Store) (*indicators.Edition, error) {
 	start := time.Now()
+	if err := p.ready(); err != nil {
+		return nil, refused{err}
+	}
 	a.say("%s", p.Title)
 	layers, err := a.readLayers(ctx, p)
 	if err != nil {
@@ -88,6 +95,10 @@ func (a *app) run(ctx context.Context, p *project, st store.Store) (*indicators.
 		return nil, err
 	}
 	if err := p.bufferQuarters(layers); err != nil {
+		return nil, err
+	}
+	facilities, err := a.readFacilities(ctx, p, layers)
+	if err != nil {
 		return nil, err
 	}
 	overlaps, err := measureOverlaps(ctx, p, layers.sets)
@@ -116,7 +127,7 @@ func (a *app) run(ctx context.Context, p *project, st store.Store) (*indicators.
 		return nil, refused{fmt.Errorf("%s: %w", filepath.Join(p.dir, projectFile), err)}
 	}
 	e := &indicators.Edition{Title: p.Title, Layers: sets, Overlaps: overlaps, Indicators: result.Indicators,
-		Values: result.Values, Ecarts: result.Ecarts, Sources: sources, Alertes: result.Alertes}
+		Values: result.Values, Ecarts: result.Ecarts, Sources: sources, Alertes: result.Alertes, Equipements: facilities}
 	for _, s := range sets {
 		e.Schematic = e.Schematic || s.Schematic
 	}
@@ -125,21 +136,44 @@ func (a *app) run(ctx context.Context, p *project, st store.Store) (*indicators.
 	}
 	slices.SortFunc(e.Alertes, func(x, y indicators.Alerte) int { return cmp.Compare(x.ID, y.ID) })
 	e.Alertes = slices.CompactFunc(e.Alertes, func(x, y indicators.Alerte) bool { return x.ID == y.ID })
-	if err := p.manifest(e, layers.files); err != nil {
-		return nil, err
-	}
-	if err := st.PutEdition(ctx, e); err != nil {
-		return nil, err
-	}
 	available := 0
 	for _, v := range e.Values {
 		if v.Retenue && v.Statut == indicators.Disponible {
 			available++
 		}
 	}
+	if available == 0 {
+		return nil, refused{errors.New("no indicator has a figure: nothing to publish; check tables and indicators in " + projectFile)}
+	}
+	if err := p.manifest(e, layers.files); err != nil {
+		return nil, err
+	}
+	if err := st.PutEdition(ctx, e); err != nil {
+		return nil, err
+	}
 	a.say("indicators: %d, with %d figures shown and %d gaps (%s)", len(e.Indicators), available, countGaps(e), since(start))
-	a.say("edition %s: %s; `observatoire review` lists %d things to look at", e.ID, "draft", len(e.Alertes))
+	list, err := st.Editions(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, known := range list {
+		switch {
+		case known.ID == e.ID && known.Etat != indicators.Brouillon:
+			a.say("edition %s: unchanged, %s on %s", e.ID, stateEnglish(known.Etat), known.PublieeLe)
+			return e, nil
+		case known.ID != e.ID && known.Etat == indicators.Brouillon:
+			a.say("edition %s: an older draft, left as it is", known.ID)
+		}
+	}
+	a.say("edition %s: draft; `observatoire review` lists %d things to look at", e.ID, len(e.Alertes))
 	return e, nil
+}
+
+func stateEnglish(s indicators.Etat) string {
+	if s == indicators.Publiee {
+		return "published"
+	}
+	return "published before,"
 }
 
 func since(t time.Time) string { return time.Since(t).Round(10 * time.Millisecond).String() }
@@ -246,6 +280,9 @@ func (p *project) readLayer(ctx context.Context, l layerConfig) (*geo.ZoneSet, [
 	if err != nil {
 		return nil, nil, fileStamp{}, fmt.Errorf("layer %s: %w", name, err)
 	}
+	if len(files) > 1 {
+		return nil, nil, fileStamp{}, fmt.Errorf("layer %s: %s matches %d files: name one", name, l.File, len(files))
+	}
 	path := files[0]
 	card, err := p.layerCard(l, path)
 	if err != nil {
@@ -275,7 +312,7 @@ func (p *project) layerCard(l layerConfig, path string) (*ingest.Card, error) {
 	if l.Card != "" {
 		c, ok := p.catalogue.Card(l.Card)
 		if !ok {
-			return nil, fmt.Errorf("no card %q in the catalogue or in cards/", l.Card)
+			return nil, p.noCard(l.Card, "layer")
 		}
 		return c, nil
 	}
@@ -378,6 +415,14 @@ func (p *project) keepStudied(ctx context.Context, r *reading) error {
 			communes = &r.sets[i]
 		}
 	}
+	for _, code := range p.Scope.Communes {
+		if communes == nil {
+			break
+		}
+		if _, ok := communes.Index(code); !ok {
+			return refused{fmt.Errorf("%s: scope.communes: %s has no commune %s", filepath.Join(p.dir, projectFile), communes.Layer, code)}
+		}
+	}
 	for i := range r.sets {
 		set := &r.sets[i]
 		if communes != nil && set.Zones != nil && !set.Drawn() { // compositions: those that concern the territory
@@ -398,6 +443,7 @@ func (p *project) keepStudied(ctx context.Context, r *reading) error {
 				shares[o.From] = append(shares[o.From], o)
 			}
 		}
+		had := len(set.Zones)
 		kept := set.Zones[:0]
 		for z, zone := range set.Zones {
 			slices.SortFunc(shares[z], func(a, b geo.Overlap) int { return cmp.Compare(b.Area, a.Area) })
@@ -413,6 +459,9 @@ func (p *project) keepStudied(ctx context.Context, r *reading) error {
 			}
 		}
 		set.Zones = kept
+		if len(kept) == 0 {
+			return refused{fmt.Errorf("layer %s: none of its %d zones lies in the communes of scope: check both", set.Layer, had)}
+		}
 	}
 	r.findings = slices.DeleteFunc(r.findings, func(f ingest.Finding) bool { // of quarters studied elsewhere
 		return f.Code != "" && !slices.ContainsFunc(r.sets, func(s geo.ZoneSet) bool { _, ok := s.Index(f.Code); return ok })
@@ -514,28 +563,23 @@ func measureOverlaps(ctx context.Context, p *project, sets []geo.ZoneSet) ([]ind
 	return out, nil
 }
 
-// weighPeople measures, for each quarter and each IRIS it cuts, the share of the IRIS' people that the weight layer
-// puts in the quarter.
-func (a *app) weighPeople(ctx context.Context, p *project, r *reading, overlaps []indicators.OverlapSet) (map[[2]geo.Layer][]indicators.Opt, error) {
-	if p.Weights == nil {
-		return nil, nil
-	}
+// masses reads the weight layer: where the people are, in the projection of the layers. The stamp says which file.
+func (p *project) masses(ctx context.Context, epsg int) ([]geo.Mass, fileStamp, error) {
 	i := slices.IndexFunc(p.Layers, func(l layerConfig) bool { return l.layer() == p.Weights.Layer })
 	files, err := p.files(p.Layers[i].File)
 	if err != nil {
-		return nil, refused{err}
+		return nil, fileStamp{}, refused{err}
 	}
 	fs, err := ingest.ReadFeatures(ctx, files[0], p.Weights.Table)
 	if err != nil {
-		return nil, refused{err}
+		return nil, fileStamp{}, refused{err}
 	}
-	epsg := r.sets[0].EPSG
 	if fs.CRS.EPSG != epsg {
-		return nil, refused{fmt.Errorf("%s is in %v, the layers in EPSG:%d: export it again in that system", files[0], fs.CRS, epsg)}
+		return nil, fileStamp{}, refused{fmt.Errorf("%s is in %v, the layers in EPSG:%d: export it again in that system", files[0], fs.CRS, epsg)}
 	}
 	counts, err := fs.Numbers(p.Weights.Variable)
 	if err != nil {
-		return nil, refused{err}
+		return nil, fileStamp{}, refused{err}
 	}
 	var masses []geo.Mass
 	for k, n := range counts {
@@ -543,7 +587,7 @@ func (a *app) weighPeople(ctx context.Context, p *project, r *reading, overlaps 
 		switch {
 		case !n.OK:
 		case n.V < 0:
-			return nil, refused{fmt.Errorf("%s: row %d: %s is negative", files[0], row.Row, p.Weights.Variable)}
+			return nil, fileStamp{}, refused{fmt.Errorf("%s: row %d: %s is negative", files[0], row.Row, p.Weights.Variable)}
 		case row.Geom != nil:
 			masses = append(masses, geo.Mass{W: n.V, Cell: row.Geom})
 		default:
@@ -554,10 +598,23 @@ func (a *app) weighPeople(ctx context.Context, p *project, r *reading, overlaps 
 	}
 	sum, err := fileSHA256(files[0])
 	if err != nil {
-		return nil, refused{err}
+		return nil, fileStamp{}, refused{err}
 	}
-	r.files = append(r.files, fileStamp{p.Weights.Layer, filepath.Base(files[0]), sum, len(masses)})
-	a.say("weights %s: %d places with people from %s", p.Weights.Layer, len(masses), filepath.Base(files[0]))
+	return masses, fileStamp{p.Weights.Layer, filepath.Base(files[0]), sum, len(masses)}, nil
+}
+
+// weighPeople measures, for each quarter and each IRIS it cuts, the share of the IRIS' people that the weight layer
+// puts in the quarter.
+func (a *app) weighPeople(ctx context.Context, p *project, r *reading, overlaps []indicators.OverlapSet) (map[[2]geo.Layer][]indicators.Opt, error) {
+	if p.Weights == nil {
+		return nil, nil
+	}
+	masses, stamp, err := p.masses(ctx, r.sets[0].EPSG)
+	if err != nil {
+		return nil, err
+	}
+	r.files = append(r.files, stamp)
+	a.say("weights %s: %d places with people from %s", p.Weights.Layer, len(masses), stamp.File)
 	out := map[[2]geo.Layer][]indicators.Opt{}
 	for _, set := range overlaps {
 		if set.To.Level() != "iris" {
@@ -569,7 +626,7 @@ func (a *app) weighPeople(ctx context.Context, p *project, r *reading, overlaps 
 		}
 		weights, err := geo.MassWeights(ctx, r.layer(set.To), r.layer(set.From), reversed, masses)
 		if err != nil {
-			return nil, refused{fmt.Errorf("%s: %w", files[0], err)}
+			return nil, refused{fmt.Errorf("%s: %w", stamp.File, err)}
 		}
 		shares := make([]indicators.Opt, len(weights))
 		for k, w := range weights {
@@ -679,22 +736,47 @@ func ingestTable(ctx context.Context, st store.Store, path string, card *ingest.
 	defer t.Release()
 	src, _ := t.Source()
 	src.ID = id
+	var outside error
 	err = st.PutSource(ctx, src, t, func() (indicators.Source, error) {
 		src, err := t.Source()
+		if err == nil {
+			outside = concerns(path, src)
+			err = outside
+		}
 		src.ID = id
 		return src, err
 	})
-	if _, bad := t.Source(); bad != nil {
-		err = refused{bad}
+	if _, bad := t.Source(); bad != nil || outside != nil {
+		err = refused{errors.Join(bad, outside)}
 	}
 	return err
+}
+
+// concerns refuses a table none of whose rows is of the project's territory: another département's file, damaged codes.
+func concerns(path string, s indicators.Source) error {
+	if s.Kept > 0 {
+		return nil
+	}
+	return fmt.Errorf("%s: none of its %d rows is of the project's territory: check the codes, the key and the level in the card %s",
+		path, s.Rows, s.Card)
+}
+
+// noCard says that there is no such card, and which there are.
+func (p *project) noCard(id, kind string) error {
+	var ids []string
+	for _, c := range p.catalogue.Cards() {
+		if c.Kind == kind {
+			ids = append(ids, c.ID)
+		}
+	}
+	return fmt.Errorf("no card %q in the catalogue or in cards/: the cards of kind %s are %s", id, kind, strings.Join(ids, ", "))
 }
 
 func (p *project) tableCard(t tableConfig, path string) (*ingest.Card, error) {
 	if t.Card != "" {
 		c, ok := p.catalogue.Card(t.Card)
 		if !ok {
-			return nil, fmt.Errorf("%s: no card %q in the catalogue or in cards/", filepath.Base(path), t.Card)
+			return nil, fmt.Errorf("%s: %w", filepath.Base(path), p.noCard(t.Card, "table"))
 		}
 		return c, nil
 	}
@@ -788,8 +870,8 @@ func alerteOf(f ingest.Finding) indicators.Alerte {
 	return indicators.Alerte{ID: id, Kind: f.Kind, Gravite: "information", Objet: cmp.Or(f.Code, f.File), Message: f.Message}
 }
 
-// manifest writes what the edition was made from, and names the edition after it: the same inputs make the same
-// edition.
+// manifest writes what the edition was made from, and names the edition after its content: the same inputs make the
+// same edition, and another content is another edition.
 func (p *project) manifest(e *indicators.Edition, files []fileStamp) error {
 	type source struct {
 		ID     string `json:"id"`
@@ -813,13 +895,14 @@ func (p *project) manifest(e *indicators.Edition, files []fileStamp) error {
 		Comparisons map[string]map[string][]string `json:"comparaisons"`
 		Vecus       *vecusConfig                   `json:"quartiers_vecus,omitempty"`
 		Weights     *weightsConfig                 `json:"poids,omitempty"`
+		Facilities  []facilitiesConfig             `json:"equipements,omitempty"`
 		Indicators  string                         `json:"indicateurs_sha256"`
 		Files       []fileStamp                    `json:"fichiers_de_contours"`
 		Layers      []layer                        `json:"couches"`
 		Sources     []source                       `json:"sources"`
 		Values      int                            `json:"valeurs"`
 	}{Program: version, Title: e.Title, Communes: p.Scope.Communes, References: p.References,
-		GeographyAs: p.GeographyAs, Methods: p.Methods, Comparisons: p.Comparisons, Vecus: p.Vecus, Weights: p.Weights, Files: files,
+		GeographyAs: p.GeographyAs, Methods: p.Methods, Comparisons: p.Comparisons, Vecus: p.Vecus, Weights: p.Weights, Facilities: p.Facilities, Files: files,
 		Values: len(e.Values)}
 	defs, err := json.Marshal(p.definitions)
 	if err != nil {
@@ -841,7 +924,11 @@ func (p *project) manifest(e *indicators.Edition, files []fileStamp) error {
 	if e.Manifest, err = json.MarshalIndent(m, "", "  "); err != nil {
 		return err
 	}
-	e.ID = fmt.Sprintf("%04d-%s", year, hashOf(string(e.Manifest))[:8])
+	digest, err := indicators.Digest(e)
+	if err != nil {
+		return err
+	}
+	e.ID = fmt.Sprintf("%04d-%s", year, digest[:8])
 	return nil
 }
 

@@ -189,7 +189,9 @@ func TestDemoGivesThePrintedFigures(t *testing.T) {
 	rows := readCSV(t, must(t, "-C", dir, "series", "--methods", "all", "--format", "csv"))
 	shown := map[string]map[string]string{}
 	for _, row := range readCSV(t, must(t, "-C", dir, "series", "--format", "csv")) {
-		shown[row["indicateur"]+row["code"]+row["millesime"]+row["sexe"]] = row
+		if !strings.HasPrefix(row["couche"], levelVecu) { // its surroundings have the code of the quarter
+			shown[row["indicateur"]+row["code"]+row["millesime"]+row["sexe"]] = row
+		}
 	}
 	if len(rows) <= len(shown) {
 		t.Errorf("--methods all gives %d rows, the shown ones are %d", len(rows), len(shown))
@@ -414,8 +416,14 @@ func TestEditionsLife(t *testing.T) {
 			if code, _, errs := do("publish", "--by", "Camille"); code != exitDone {
 				t.Fatalf("publish: %s", errs)
 			}
+			if _, again, errs := do("run"); strings.TrimSpace(again) != first || !strings.Contains(errs, "unchanged") {
+				t.Errorf("the same project run again: %s\n%s", again, errs)
+			}
 			change(t, dir, "title: SAN", "title: Le SAN")
 			defer change(t, dir, "title: Le SAN", "title: SAN")
+			if code, _, errs := do("publish", "--by", "Camille"); code != exitFailed || !strings.Contains(errs, "no draft") {
+				t.Errorf("publishing again goes back to something: %d %s", code, errs)
+			}
 			_, second, _ := do("run", "--publish", "--by", "Dominique")
 			second = strings.TrimSpace(second)
 			if first == second {
@@ -481,6 +489,36 @@ func TestBadInput(t *testing.T) {
 			[]string{"contrat-iris-2015.csv:2: valeur", `"21,4,6"`}},
 		{"unknown IRIS", func(t *testing.T, dir string) { edit(t, filepath.Join(dir, iris), "\n13047D001;", "\n13047D999;") }, exitRefused,
 			[]string{"contrat-iris-2015.csv:2: code", "13047D999", "iris-2010", "geography_as"}},
+		{"header only", func(t *testing.T, dir string) {
+			path := filepath.Join(dir, iris)
+			b, _ := os.ReadFile(path)
+			header, _, _ := strings.Cut(string(b), "\n")
+			os.WriteFile(path, []byte(header+"\n"), 0o644)
+		}, exitRefused, []string{"contrat-iris-2015.csv", "none of its 0 rows"}},
+		{"cut in the middle of a row", func(t *testing.T, dir string) {
+			path := filepath.Join(dir, iris)
+			b, _ := os.ReadFile(path)
+			i := bytes.LastIndex(b[:len(b)-2], []byte("\n"))
+			os.WriteFile(path, b[:i+16], 0o644)
+		}, exitRefused, []string{"contrat-iris-2015.csv:", "the row was cut"}},
+		{"unknown commune in scope", func(t *testing.T, dir string) { change(t, dir, `communes: ["13029"`, `communes: ["99999"`) }, exitRefused,
+			[]string{"scope.communes", "99999"}},
+		{"unknown reference", func(t *testing.T, dir string) { change(t, dir, "references: [commune", "references: [comune") }, exitRefused,
+			[]string{"references", `"comune"`}},
+		{"geography_as to nowhere", func(t *testing.T, dir string) {
+			change(t, dir, "references:", "geography_as: {iris-2019: iris-2011}\nreferences:")
+		},
+			exitRefused, []string{"geography_as", `"iris-2011"`}},
+		{"an indicator twice", func(t *testing.T, dir string) {
+			change(t, dir, "indicators: default", "indicators: [part_cmuc, part_cmuc]")
+		},
+			exitRefused, []string{"part_cmuc is there twice"}},
+		{"a commune twice", func(t *testing.T, dir string) {
+			change(t, dir, `perimetre_contrat: ["13029"`, `perimetre_contrat: ["13039"`)
+		},
+			exitRefused, []string{"13039 is there twice"}},
+		{"no figure", func(t *testing.T, dir string) { change(t, dir, "indicators: default", "indicators: [gini]") }, exitRefused,
+			[]string{"no indicator has a figure"}},
 		{"every bad cell is listed", func(t *testing.T, dir string) {
 			edit(t, filepath.Join(dir, iris), ";21,4;", ";beaucoup;")
 			edit(t, filepath.Join(dir, iris), ";14,6;", ";peu;")
@@ -670,12 +708,7 @@ indicators: [population]
 // Buffers are a named approximation of the quartiers vécus: wider ones hold narrower ones, within their commune.
 func TestDemoBuffers(t *testing.T) {
 	dir := demoProject(t)
-	f, err := os.OpenFile(filepath.Join(dir, projectFile), os.O_APPEND|os.O_WRONLY, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	fmt.Fprintln(f, "quartiers_vecus: {from: qpv, buffer_m: [100, 1500], clip: true, drawn: vecus.geojson}")
-	f.Close()
+	replaceIn(t, filepath.Join(dir, projectFile), "buffer_m: [100, 300, 500], clip: true}", "buffer_m: [100, 1500], clip: true, drawn: vecus.geojson}")
 	drawn, err := os.ReadFile(filepath.Join(dir, "contours", "veille.geojson"))
 	if err != nil {
 		t.Fatal(err)

@@ -39,7 +39,7 @@ func (a *app) serveCmd() *cobra.Command {
 // when ctx ends, once the requests under way are answered.
 func (a *app) serve(ctx context.Context, p *project, st store.Store, addr, id string) error {
 	log := slog.New(slog.NewTextHandler(a.stderr, nil))
-	srv := tiles.NewServer(tiles.Options{Title: p.Title, Logger: log})
+	srv := tiles.NewServer(tiles.Options{Title: p.Title, Version: version, Logger: log})
 	seen := ""
 	load := func() error {
 		version, err := st.Version(ctx)

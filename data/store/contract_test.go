@@ -386,6 +386,12 @@ func sampleEdition(id string) *indicators.Edition {
 			{Key: key("taux_chomage", "qpv-2015", 2016, "T"), Code: "QP974001", Reference: "epci-2015", ReferenceCode: "241300417",
 				Statut: indicators.NonDisponible, Motif: "La référence n'a pas de valeur."},
 		},
+		Equipements: []indicators.Equipement{
+			{Code: "0001", Nom: "École de l'\"Île\"", Theme: "école", X: 870050.30000000000004, Y: 6270050 + 1.0/3, Source: "équipements.geojson",
+				Zones: []indicators.EquipementZone{{Couche: "iris-2016", Code: "130470101"}, {Couche: "qpv-2015", Code: "QP974001"}}},
+			{Code: "2A", X: 1e-300, Y: -6270050}, // nameless, in no zone, far away
+			{Code: "A1", Theme: "gymnase", X: 870100, Y: 6270100, Zones: []indicators.EquipementZone{{Couche: "iris-2016", Code: "130470103"}}},
+		},
 		Sources: []indicators.Source{sampleSource, {ID: "z", Unknown: []string{}, Rows: 3}},
 		Alertes: []indicators.Alerte{{ID: "couverture/QP974001", Kind: "couverture", Gravite: "attention", Objet: "QP974001", Message: "Couverture de 50 %."}},
 	}
@@ -422,6 +428,11 @@ func testEditionRefused(t *testing.T, s Store) {
 		{"overlap", "a zone the edition does not hold", func(e *indicators.Edition) { e.Overlaps[1].Pairs[1].To = 3 }},
 		{"open ring", "not closed", func(e *indicators.Edition) { e.Layers[1].Zones[2].Geom[0][0] = orb.Ring{{1, 1}, {2, 2}, {3, 1}} }},
 		{"coordinate", "not a number", func(e *indicators.Edition) { e.Layers[1].Zones[2].Geom[0][0][1][0] = math.NaN() }},
+		{"facility place", "a coordinate is not a number", func(e *indicators.Edition) { e.Equipements[0].X = math.Inf(1) }},
+		{"facility twice", `facility "2A" is out of order, or there twice`, func(e *indicators.Edition) { e.Equipements[0].Code = "2A" }},
+		{"facility zone", "a zone the edition does not hold", func(e *indicators.Edition) { e.Equipements[2].Zones[0].Code = "x" }},
+		{"facility nowhere", "no projection", func(e *indicators.Edition) { e.Layers = nil }},
+		{"facility layer", `"equipement"`, func(e *indicators.Edition) { e.Layers[0].Layer = "equipement" }},
 		{"member", "comma", func(e *indicators.Edition) { e.Layers[0].Zones[0].Members = []string{"1,2"} }},
 	} {
 		e := sampleEdition("refused")

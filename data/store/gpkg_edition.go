@@ -7,6 +7,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"iter"
 	"math"
 	"net/url"
 	"path/filepath"
@@ -193,6 +194,12 @@ func writeEdition(ctx context.Context, tx *sql.Tx, e *indicators.Edition) error 
 		}
 	}
 	tables := editionTables(e)
+	if len(e.Equipements) > 0 {
+		if err := writeFacilities(ctx, tx, e); err != nil {
+			return err
+		}
+		tables = append(tables, facilityZoneTable(e))
+	}
 	for i := range tables {
 		t := &tables[i]
 		if err := createTable(ctx, tx, t, `"rang" INTEGER PRIMARY KEY AUTOINCREMENT NOT NULL`); err != nil {
@@ -223,10 +230,33 @@ func insertSRS(ctx context.Context, tx *sql.Tx, epsg int) error {
 // writeLayer writes the feature table of one layer, and its R-tree.
 func writeLayer(ctx context.Context, tx *sql.Tx, s *geo.ZoneSet) error {
 	t := zoneTable(s, tableName(s.Layer), marshalGPKG, nil)
-	if err := createTable(ctx, tx, &t, `"fid" INTEGER PRIMARY KEY AUTOINCREMENT NOT NULL`); err != nil {
+	return writeFeatures(ctx, tx, &t, string(s.Layer), s.EPSG, func(yield func(int, orb.Bound) bool) {
+		for i, z := range s.Zones {
+			if len(z.Geom) > 0 && !yield(i+1, z.Geom.Bound()) {
+				return
+			}
+		}
+	})
+}
+
+// writeFacilities writes the points of the facilities.
+func writeFacilities(ctx context.Context, tx *sql.Tx, e *indicators.Edition) error {
+	t := facilityTable(e, marshalPointGPKG, nil)
+	return writeFeatures(ctx, tx, &t, t.name, e.EPSG(), func(yield func(int, orb.Bound) bool) {
+		for i, q := range e.Equipements {
+			if !yield(i+1, orb.Point{q.X, q.Y}.Bound()) {
+				return
+			}
+		}
+	})
+}
+
+// writeFeatures writes a feature table and its R-tree. bounds are those of the rows that have a geometry, by fid.
+func writeFeatures(ctx context.Context, tx *sql.Tx, t *table, identifier string, epsg int, bounds iter.Seq2[int, orb.Bound]) error {
+	if err := createTable(ctx, tx, t, `"fid" INTEGER PRIMARY KEY AUTOINCREMENT NOT NULL`); err != nil {
 		return err
 	}
-	if err := insertRows(ctx, tx, &t); err != nil {
+	if err := insertRows(ctx, tx, t); err != nil {
 		return err
 	}
 	if _, err := tx.ExecContext(ctx, fmt.Sprintf(
@@ -240,18 +270,14 @@ func writeLayer(ctx context.Context, tx *sql.Tx, s *geo.ZoneSet) error {
 	defer insert.Close()
 	bound := [4]any{} // min_x, min_y, max_x, max_y of the layer; NULL when it has no contour
 	var all orb.Bound
-	for i, z := range s.Zones {
-		if len(z.Geom) == 0 {
-			continue
-		}
-		b := z.Geom.Bound()
+	for fid, b := range bounds {
 		if bound[0] != nil {
 			all = all.Union(b)
 		} else {
 			all = b
 		}
 		bound = [4]any{all.Min[0], all.Min[1], all.Max[0], all.Max[1]}
-		if _, err := insert.ExecContext(ctx, i+1, b.Min[0], b.Max[0], b.Min[1], b.Max[1]); err != nil {
+		if _, err := insert.ExecContext(ctx, fid, b.Min[0], b.Max[0], b.Min[1], b.Max[1]); err != nil {
 			return err
 		}
 	}
@@ -259,11 +285,11 @@ func writeLayer(ctx context.Context, tx *sql.Tx, s *geo.ZoneSet) error {
 		return err
 	}
 	if _, err := tx.ExecContext(ctx, `INSERT INTO gpkg_contents VALUES (?, 'features', ?, ?, ?, ?, ?, ?, ?, ?)`,
-		t.name, string(s.Layer), t.title, lastChange, bound[0], bound[1], bound[2], bound[3], s.EPSG); err != nil {
+		t.name, identifier, t.title, lastChange, bound[0], bound[1], bound[2], bound[3], epsg); err != nil {
 		return err
 	}
-	if _, err := tx.ExecContext(ctx, `INSERT INTO gpkg_geometry_columns VALUES (?, 'geom', 'MULTIPOLYGON', ?, 0, 0)`,
-		t.name, s.EPSG); err != nil {
+	if _, err := tx.ExecContext(ctx, `INSERT INTO gpkg_geometry_columns VALUES (?, 'geom', ?, ?, 0, 0)`,
+		t.name, t.geometry, epsg); err != nil {
 		return err
 	}
 	_, err = tx.ExecContext(ctx, `INSERT INTO gpkg_extensions VALUES (?, 'geom', 'gpkg_rtree_index',
@@ -279,7 +305,7 @@ func createTable(ctx context.Context, tx *sql.Tx, t *table, key string) error {
 	}
 	for _, f := range t.fields {
 		cols = append(cols, quote(f.name)+" "+[...]string{kText: "TEXT", kInt: "INTEGER", kReal: "DOUBLE",
-			kBool: "BOOLEAN", kGeom: "MULTIPOLYGON"}[kindOf(f.ptr)])
+			kBool: "BOOLEAN", kGeom: t.geometry}[kindOf(f.ptr)])
 	}
 	_, err := tx.ExecContext(ctx, fmt.Sprintf("CREATE TABLE %s (%s)", quote(t.name), strings.Join(cols, ", ")))
 	return err
@@ -400,7 +426,43 @@ func readEditionFile(ctx context.Context, path string) (*indicators.Edition, err
 			return nil, fmt.Errorf("%s: %w", path, err)
 		}
 	}
+	var facilities int // an edition without facilities has no table of them
+	if err := db.QueryRowContext(ctx, "SELECT count(*) FROM gpkg_contents WHERE table_name = ?", facilityName).Scan(&facilities); err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	if facilities > 0 {
+		points, zones := facilityTable(e, nil, unmarshalPointGPKG), facilityZoneTable(e)
+		if err := readRows(ctx, db, &points, "ORDER BY fid"); err != nil {
+			return nil, fmt.Errorf("%s: %w", path, err)
+		}
+		if err := readRows(ctx, db, &zones, "ORDER BY rang"); err != nil {
+			return nil, fmt.Errorf("%s: %w", path, err)
+		}
+	}
 	return e, nil
+}
+
+// marshalPointGPKG encodes a point as a GeoPackage does: a header, then WKB.
+func marshalPointGPKG(p orb.Point, epsg int) ([]byte, error) {
+	body, err := wkb.Marshal(p, binary.LittleEndian)
+	if err != nil {
+		return nil, err
+	}
+	out := binary.LittleEndian.AppendUint32([]byte{'G', 'P', 0, 0b0000_0001}, uint32(epsg)) // little endian, no envelope
+	return append(out, body...), nil
+}
+
+// unmarshalPointGPKG decodes what marshalPointGPKG, QGIS or GDAL wrote.
+func unmarshalPointGPKG(b []byte) (orb.Point, error) {
+	g, err := geometryGPKG(b)
+	if err != nil {
+		return orb.Point{}, err
+	}
+	p, ok := g.(orb.Point)
+	if !ok {
+		return orb.Point{}, fmt.Errorf("a GeoPackage geometry is a %s, not a point", g.GeoJSONType())
+	}
+	return p, nil
 }
 
 // marshalGPKG encodes a geometry as a GeoPackage does: a header with the envelope, then WKB.
@@ -424,16 +486,9 @@ func marshalGPKG(mp orb.MultiPolygon, epsg int) ([]byte, error) {
 
 // unmarshalGPKG decodes what marshalGPKG, QGIS or GDAL wrote: a polygon or a multipolygon; nil when empty.
 func unmarshalGPKG(b []byte) (orb.MultiPolygon, error) {
-	if len(b) < 8 || b[0] != 'G' || b[1] != 'P' || b[2] != 0 {
-		return nil, fmt.Errorf("not a GeoPackage geometry")
-	}
-	envelope := [...]int{0, 32, 48, 48, 64, -1, -1, -1}[b[3]>>1&7]
-	if envelope < 0 || len(b) < 8+envelope {
-		return nil, fmt.Errorf("a GeoPackage geometry is cut short")
-	}
-	g, err := wkb.Unmarshal(b[8+envelope:])
+	g, err := geometryGPKG(b)
 	if err != nil {
-		return nil, fmt.Errorf("a GeoPackage geometry: %w", err)
+		return nil, err
 	}
 	switch g := g.(type) {
 	case orb.MultiPolygon:
@@ -448,4 +503,20 @@ func unmarshalGPKG(b []byte) (orb.MultiPolygon, error) {
 		return orb.MultiPolygon{g}, nil
 	}
 	return nil, fmt.Errorf("a GeoPackage geometry is a %s, not a polygon", g.GeoJSONType())
+}
+
+// geometryGPKG decodes a geometry of a GeoPackage.
+func geometryGPKG(b []byte) (orb.Geometry, error) {
+	if len(b) < 8 || b[0] != 'G' || b[1] != 'P' || b[2] != 0 {
+		return nil, fmt.Errorf("not a GeoPackage geometry")
+	}
+	envelope := [...]int{0, 32, 48, 48, 64, -1, -1, -1}[b[3]>>1&7]
+	if envelope < 0 || len(b) < 8+envelope {
+		return nil, fmt.Errorf("a GeoPackage geometry is cut short")
+	}
+	g, err := wkb.Unmarshal(b[8+envelope:])
+	if err != nil {
+		return nil, fmt.Errorf("a GeoPackage geometry: %w", err)
+	}
+	return g, nil
 }

@@ -137,6 +137,14 @@ PROJCRS["RGF93 v1 / Lambert-93",
 ID["EPSG",2154]]
 FID Column = fid
 Geometry Column = geom
+Layer name: equipement
+Geometry: Point
+Feature Count: 3
+Extent: (0.000000, -6270050.000000) - (870100.000000, 6270100.000000)
+PROJCRS["RGF93 v1 / Lambert-93",
+ID["EPSG",2154]]
+FID Column = fid
+Geometry Column = geom
 Layer name: edition
 Geometry: None
 Feature Count: 1
@@ -169,6 +177,10 @@ Layer name: alerte
 Geometry: None
 Feature Count: 1
 FID Column = rang
+Layer name: equipement_zone
+Geometry: None
+Feature Count: 3
+FID Column = rang
 `
 	if diff := cmp.Diff(want, got.String()); diff != "" {
 		t.Errorf("layers (-want +got):\n%s", diff)
@@ -178,6 +190,9 @@ FID Column = rang
 	}
 	if out := run("-ro", path, "iris_2016", "-where", "code = '130470103'"); !strings.Contains(out, "aire_m2 (Real) = 10000") {
 		t.Errorf("area of a zone: %s", out)
+	}
+	if out := run("-ro", "-spat", "870099", "6270099", "870101", "6270101", path, "equipement"); strings.Count(out, "OGRFeature") != 1 || !strings.Contains(out, "POINT (870100 6270100)") {
+		t.Errorf("a box around one facility: %s", out)
 	}
 	// Edited as QGIS does, the R-tree follows; the edition itself does not change.
 	run("-sql", "DELETE FROM iris_2016 WHERE code = '130470103'", path)

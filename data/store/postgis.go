@@ -391,8 +391,10 @@ func (s *postgis) PutEdition(ctx context.Context, e *indicators.Edition) error {
 				return err
 			}
 		}
-		if _, err := tx.Exec(ctx, "DELETE FROM zone WHERE edition = $1", e.ID); err != nil {
-			return err
+		for _, name := range []string{"zone", facilityName, facilityZoneName} {
+			if _, err := tx.Exec(ctx, fmt.Sprintf("DELETE FROM %s WHERE edition = $1", name), e.ID); err != nil {
+				return err
+			}
 		}
 		for i := range e.Layers {
 			l := &e.Layers[i]
@@ -403,6 +405,12 @@ func (s *postgis) PutEdition(ctx context.Context, e *indicators.Edition) error {
 			t := numbered(&zones)
 			t.fields[0].name = "fid"
 			if err := copyRows(ctx, tx, prefixed(t, field{"edition", &e.ID}, field{"couche", (*string)(&l.Layer)})); err != nil {
+				return err
+			}
+		}
+		points, zones := facilityTable(e, marshalPointEWKB, nil), facilityZoneTable(e)
+		for _, t := range []*table{&points, &zones} {
+			if err := copyRows(ctx, tx, prefixed(numbered(t), field{"edition", &e.ID})); err != nil {
 				return err
 			}
 		}
@@ -443,6 +451,12 @@ func (s *postgis) Edition(ctx context.Context, id string) (*indicators.Edition, 
 		for i := range e.Layers {
 			t := zoneTable(&e.Layers[i], "zone", nil, unmarshalEWKB)
 			if err := queryRows(ctx, tx, &t, "WHERE edition = $1 AND couche = $2 ORDER BY fid", id, e.Layers[i].Layer); err != nil {
+				return err
+			}
+		}
+		points, zones := facilityTable(e, nil, unmarshalPointEWKB), facilityZoneTable(e)
+		for _, t := range []*table{&points, &zones} {
+			if err := queryRows(ctx, tx, t, "WHERE edition = $1 ORDER BY rang", id); err != nil {
 				return err
 			}
 		}
@@ -708,6 +722,22 @@ func marshalEWKB(mp orb.MultiPolygon, epsg int) ([]byte, error) {
 		ends = append(ends, rings)
 	}
 	return ewkb.Marshal(geom.NewMultiPolygonFlat(geom.XY, flat, ends).SetSRID(epsg), binary.LittleEndian)
+}
+
+func marshalPointEWKB(p orb.Point, epsg int) ([]byte, error) {
+	return ewkb.Marshal(geom.NewPointFlat(geom.XY, []float64{p[0], p[1]}).SetSRID(epsg), binary.LittleEndian)
+}
+
+func unmarshalPointEWKB(b []byte) (orb.Point, error) {
+	g, err := ewkb.Unmarshal(b)
+	if err != nil {
+		return orb.Point{}, err
+	}
+	p, ok := g.(*geom.Point)
+	if !ok || p.Empty() {
+		return orb.Point{}, fmt.Errorf("the geometry is a %T, not a point", g)
+	}
+	return orb.Point{p.X(), p.Y()}, nil
 }
 
 func unmarshalEWKB(b []byte) (orb.MultiPolygon, error) {

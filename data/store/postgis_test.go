@@ -80,6 +80,15 @@ func TestPostGISTables(t *testing.T) {
 	if a := geo.Area(want); math.Abs(area-a) > 1e-6 || kept != a || srid != 2154 || !valid || zones != 5 {
 		t.Errorf("area %v, kept %v, SRID %d, valid %v, %d zones", area, kept, srid, valid, zones)
 	}
+	var point string
+	var inZones int
+	if err := pool.QueryRow(ctx, `SELECT ST_AsEWKT(geom), (SELECT count(*) FROM equipement_zone WHERE edition = 'e' AND code_equipement = 'A1'
+		AND couche = 'iris-2016' AND code = '130470103') FROM equipement WHERE edition = 'e' AND theme = 'gymnase'`).Scan(&point, &inZones); err != nil {
+		t.Fatal(err)
+	}
+	if point != "SRID=2154;POINT(870100 6270100)" || inZones != 1 {
+		t.Errorf("a facility at %s, in %d zones", point, inZones)
+	}
 	var columns, constraints string
 	if err := pool.QueryRow(ctx, `SELECT string_agg(DISTINCT table_schema, ' ') FROM information_schema.columns
 		WHERE table_name IN ('serie', 'zone', 'journal') AND table_schema = current_schema()`).Scan(&columns); err != nil {

@@ -21,6 +21,7 @@ import (
 // row held in memory: next loads the next row there, to be written; add takes the row that was read there.
 type table struct {
 	name, title string // title is for readers, in French
+	geometry    string // type of its geometries in a GeoPackage
 	fields      []field
 	next        func() (bool, error)
 	add         func() error
@@ -480,7 +481,7 @@ func zoneTable(s *geo.ZoneSet, name string, marshal func(orb.MultiPolygon, int) 
 	var area indicators.Opt
 	load := over(s.Zones, &z)
 	return table{
-		name: name, title: cmp.Or(s.Title, string(s.Layer)),
+		name: name, title: cmp.Or(s.Title, string(s.Layer)), geometry: "MULTIPOLYGON",
 		fields: []field{{"geom", &geom}, {"code", &z.Code}, {"nom", &z.Name}, {"communes", &z.Commune},
 			{"membres", (*codes)(&z.Members)}, {"type", &z.Type}, {"aire_m2", &area}},
 		next: func() (bool, error) {
@@ -503,6 +504,89 @@ func zoneTable(s *geo.ZoneSet, name string, marshal func(orb.MultiPolygon, int) 
 				}
 			}
 			s.Zones = append(s.Zones, z)
+			return nil
+		},
+	}
+}
+
+// The tables of facilities.
+const (
+	facilityName     = "equipement"
+	facilityZoneName = "equipement_zone"
+)
+
+// facilityTable is the facilities of an edition. Points go through the encoding of the store.
+func facilityTable(e *indicators.Edition, marshal func(orb.Point, int) ([]byte, error), unmarshal func([]byte) (orb.Point, error)) table {
+	var q indicators.Equipement
+	var geom blob
+	epsg := e.EPSG()
+	load := over(e.Equipements, &q)
+	return table{
+		name: facilityName, title: "Équipements", geometry: "POINT",
+		fields: []field{{"geom", &geom}, {"code", &q.Code}, {"nom", &q.Nom}, {"theme", &q.Theme}, {"source", &q.Source}},
+		next: func() (bool, error) {
+			ok, err := load()
+			if !ok || err != nil {
+				return ok, err
+			}
+			if s := q.X + q.Y; math.IsNaN(s) || math.IsInf(s, 0) {
+				return false, fmt.Errorf("equipement: %s: a coordinate is not a number: %v, %v", q.Code, q.X, q.Y)
+			}
+			geom, err = marshal(orb.Point{q.X, q.Y}, epsg)
+			return true, err
+		},
+		add: func() error {
+			p, err := unmarshal(geom)
+			if err != nil {
+				return fmt.Errorf("equipement: %s: %w", q.Code, err)
+			}
+			q.X, q.Y, q.Zones = p[0], p[1], nil
+			e.Equipements = append(e.Equipements, q)
+			return nil
+		},
+	}
+}
+
+// facilityZoneTable is the zones in which the facilities of an edition lie, which are read before it, with the
+// names for readers.
+func facilityZoneTable(e *indicators.Edition) table {
+	var q indicators.Equipement
+	var z indicators.EquipementZone
+	var position int
+	var name string
+	names := indicators.NewNames(e)
+	facility, zone := 0, 0
+	return table{
+		name: facilityZoneName, title: "Zones dans lesquelles se trouvent les équipements",
+		fields: []field{{"position_equipement", &position}, {"code_equipement", &q.Code}, {"nom_equipement", &q.Nom},
+			{"theme", &q.Theme}, {"couche", (*string)(&z.Couche)}, {"code", &z.Code}, {"nom", &name}},
+		next: func() (bool, error) {
+			for facility < len(e.Equipements) && zone == len(e.Equipements[facility].Zones) {
+				facility, zone = facility+1, 0
+			}
+			if facility == len(e.Equipements) {
+				return false, nil
+			}
+			q = e.Equipements[facility]
+			z, position = q.Zones[zone], facility
+			set := e.Layer(z.Couche)
+			held := set != nil
+			if held {
+				_, held = set.Index(z.Code)
+			}
+			if !held {
+				return false, fmt.Errorf("equipement_zone: %s: it lies in %s %s, a zone the edition does not hold", q.Code, z.Couche, z.Code)
+			}
+			name = names.Zone(z.Couche, z.Code)
+			zone++
+			return true, nil
+		},
+		add: func() error {
+			if position < 0 || position >= len(e.Equipements) {
+				return fmt.Errorf("equipement_zone: position %d: the edition holds %d facilities", position, len(e.Equipements))
+			}
+			q := &e.Equipements[position]
+			q.Zones = append(q.Zones, z)
 			return nil
 		},
 	}
@@ -546,7 +630,7 @@ func checkEdition(e *indicators.Edition) error {
 	if !validID.MatchString(e.ID) {
 		return fmt.Errorf("edition %q: its id may hold letters, digits, - and _ only", e.ID)
 	}
-	taken := map[string]geo.Layer{}
+	taken := map[string]geo.Layer{facilityName: facilityName, facilityZoneName: facilityZoneName}
 	for _, t := range editionTables(&indicators.Edition{}) {
 		taken[t.name] = geo.Layer(t.name)
 	}
@@ -558,6 +642,14 @@ func checkEdition(e *indicators.Edition) error {
 				e.ID, s.Layer, name, other)
 		}
 		taken[name] = s.Layer
+	}
+	if len(e.Equipements) > 0 && e.EPSG() == 0 {
+		return fmt.Errorf("edition %s: facilities without a layer: no projection says where they are", e.ID)
+	}
+	for i := 1; i < len(e.Equipements); i++ {
+		if indicators.CompareEquipements(e.Equipements[i-1], e.Equipements[i]) >= 0 {
+			return fmt.Errorf("edition %s: facility %q is out of order, or there twice", e.ID, e.Equipements[i].Code)
+		}
 	}
 	seen := map[[2]geo.Layer]bool{}
 	for _, o := range e.Overlaps {

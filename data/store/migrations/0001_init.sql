@@ -45,6 +45,34 @@ COMMENT ON TABLE zone IS 'Zones de chaque couche, dans la projection légale';
 CREATE INDEX zone_geom ON zone USING gist (geom);
 CREATE INDEX zone_code ON zone (edition, couche, code);
 
+CREATE TABLE equipement (
+    edition text NOT NULL,
+    rang    bigint NOT NULL,
+    geom    geometry(Point) NOT NULL,
+    code    text,
+    nom     text,
+    theme   text,
+    source  text,
+    PRIMARY KEY (edition, rang)
+);
+COMMENT ON TABLE equipement IS 'Équipements, dans la projection légale';
+CREATE INDEX equipement_geom ON equipement USING gist (geom);
+
+CREATE TABLE equipement_zone (
+    edition             text NOT NULL,
+    rang                bigint NOT NULL,
+    position_equipement bigint NOT NULL,
+    code_equipement     text,
+    nom_equipement      text,
+    theme               text,
+    couche              text NOT NULL,
+    code                text,
+    nom                 text,
+    PRIMARY KEY (edition, rang)
+);
+COMMENT ON TABLE equipement_zone IS 'Zones dans lesquelles se trouvent les équipements ; position_equipement compte à partir de 0';
+CREATE INDEX equipement_zone_code ON equipement_zone (edition, couche, code);
+
 CREATE TABLE recouvrement (
     edition       text NOT NULL,
     rang          bigint NOT NULL,

@@ -1,0 +1,109 @@
+package indicators
+
+import (
+	"bufio"
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+	"encoding/json"
+	"math"
+)
+
+// Digest is the sha256 of all that an edition holds, but its own id: two editions with the same digest say the same.
+func Digest(e *Edition) (string, error) {
+	h := sha256.New()
+	w := digester{bufio.NewWriterSize(h, 1<<16)}
+	w.text(e.Title)
+	w.text(string(e.Manifest))
+	for i := range e.Layers {
+		s := &e.Layers[i]
+		w.text(string(s.Layer), s.Title, s.Source)
+		w.number(float64(s.EPSG))
+		for _, z := range s.Zones {
+			w.text(z.Code, z.Name, z.Commune, z.Type)
+			w.text(z.Members...)
+			for _, polygon := range z.Geom {
+				for _, ring := range polygon {
+					w.number(float64(len(ring)))
+					for _, p := range ring {
+						w.number(p[0], p[1])
+					}
+				}
+			}
+		}
+	}
+	for _, s := range e.Overlaps {
+		w.text(string(s.From), string(s.To))
+		for _, o := range s.Pairs {
+			w.number(float64(o.From), float64(o.To), o.Area, o.ShareFrom, o.ShareTo, o.Margin)
+			w.text(o.Note)
+		}
+	}
+	for i := range e.Values {
+		v := &e.Values[i]
+		w.key(v.Key)
+		w.text(v.Code, v.Methode, v.Source, v.Note)
+		w.number(v.V, float64(v.Statut), float64(v.Nature), float64(v.Sources), v.PartMax, float64(v.Fiabilite))
+		w.opt(v.Couverture, v.Min, v.Max, v.IC95Bas, v.IC95Haut)
+		w.flag(v.Retenue)
+	}
+	for i := range e.Ecarts {
+		x := &e.Ecarts[i]
+		w.key(x.Key)
+		w.text(x.Code, string(x.Reference), x.ReferenceCode, x.Unite, x.Motif)
+		w.opt(x.Valeur, x.ValeurReference, x.Ecart, x.Rapport)
+		w.number(float64(x.Statut))
+		w.flag(x.ReferenceInclut)
+	}
+	// The rest is short: its JSON will do.
+	rest, err := json.Marshal([]any{e.Schematic, e.Indicators, e.Sources, e.Alertes, e.Equipements})
+	if err != nil {
+		return "", err
+	}
+	w.text(string(rest))
+	if err := w.Flush(); err != nil {
+		return "", err
+	}
+	return hex.EncodeToString(h.Sum(nil)), nil
+}
+
+// A digester writes values so that no two lists of them read alike.
+type digester struct{ *bufio.Writer }
+
+func (d digester) text(list ...string) {
+	d.number(float64(len(list)))
+	for _, s := range list {
+		d.number(float64(len(s)))
+		d.WriteString(s) //nolint:errcheck // the writer keeps its first error for Flush
+	}
+}
+
+func (d digester) number(list ...float64) {
+	var b [8]byte
+	for _, v := range list {
+		binary.LittleEndian.PutUint64(b[:], math.Float64bits(v))
+		d.Write(b[:]) //nolint:errcheck // as above
+	}
+}
+
+func (d digester) opt(list ...Opt) {
+	for _, o := range list {
+		d.flag(o.OK)
+		if o.OK {
+			d.number(o.V)
+		}
+	}
+}
+
+func (d digester) flag(b bool) {
+	if b {
+		d.number(1)
+	} else {
+		d.number(0)
+	}
+}
+
+func (d digester) key(k Key) {
+	d.text(k.Indicateur, string(k.Couche), k.Sexe)
+	d.number(float64(k.Millesime))
+}
