@@ -39,6 +39,9 @@ type Result struct {
 // populationVariable is the variable that holds the persons of a zone.
 const populationVariable = "population"
 
+// Rapprochee begins the note of a figure whose codes refer to other contours than those it is met with.
+const Rapprochee = "géographie"
+
 // unknownPopulation marks a zone whose population no source gives.
 const unknownPopulation = -1
 
@@ -311,7 +314,7 @@ func (c *computation) producer(t *terms, key Key, z int) (Value, bool) {
 	}
 	if as := c.as(t); as != "" {
 		out.Fiabilite = min(out.Fiabilite, Moyenne)
-		out.Note = joinNotes(out.Note, fmt.Sprintf("géographie %s rapprochée des contours %s", as, key.Couche))
+		out.Note = joinNotes(out.Note, fmt.Sprintf("%s %s, vue sur les contours %s", Rapprochee, as, key.Couche))
 	}
 	return out, true
 }
@@ -366,7 +369,7 @@ func (c *computation) quarter(def *Definition, key Key, z int, held map[geo.Laye
 			v := e.value(key, zone.Code, def)
 			if as := c.as(t); as != "" && v.Statut == Disponible {
 				v.Fiabilite = min(v.Fiabilite, Moyenne)
-				v.Note = joinNotes(v.Note, fmt.Sprintf("géographie %s rapprochée des contours %s", as, source))
+				v.Note = joinNotes(v.Note, fmt.Sprintf("%s %s, vue sur les contours %s", Rapprochee, as, source))
 			}
 			out = append(out, v)
 		}
@@ -443,7 +446,7 @@ func (c *computation) aggregate(def *Definition, key Key, z int, held map[geo.La
 				}
 				if as := c.as(t); as != "" {
 					v.Fiabilite = min(v.Fiabilite, Moyenne)
-					v.Note = joinNotes(v.Note, fmt.Sprintf("géographie %s rapprochée des contours %s", as, source))
+					v.Note = joinNotes(v.Note, fmt.Sprintf("%s %s, vue sur les contours %s", Rapprochee, as, source))
 				}
 				return v, true
 			}

@@ -408,6 +408,11 @@ func TestVintageIsNeverGuessed(t *testing.T) {
 	if v, _ := shown(r, "taux", "QP013061", 2019, "T"); v.Statut != NonDisponible {
 		t.Errorf("a figure of 2020 met the contours of 2016 unasked: %+v", v)
 	}
+	if !slices.ContainsFunc(r.Alertes, func(a Alerte) bool {
+		return a.Kind == "contours" && strings.Contains(a.Message, "geography_as: {iris-2020: iris-2016}")
+	}) {
+		t.Errorf("nothing says what to write: %+v", r.Alertes)
+	}
 	in = territory(in.Columns[1:]...)
 	in.GeographyAs = map[geo.Layer]geo.Layer{"iris-2020": "iris-2016"}
 	r = compute(t, in)

@@ -76,6 +76,22 @@ func (c *computation) reviewSources() []Alerte {
 				Message: fmt.Sprintf("%d code(s) du département absents de la géographie : %s", n, some(s.Unknown, 5))})
 		}
 	}
+	for _, layer := range c.order {
+		if c.layers[layer].Drawn() {
+			continue
+		}
+		var drawn []string // contours that could serve, if someone says so
+		for _, other := range c.order {
+			if other.Level() == layer.Level() && c.layers[other].Drawn() {
+				drawn = append(drawn, string(other))
+			}
+		}
+		if len(drawn) > 0 && c.layers[layer].Zones != nil && c.layers[layer].Zones[0].Members == nil {
+			out = append(out, Alerte{ID: "contours:" + string(layer), Kind: "contours", Gravite: "attention", Objet: string(layer),
+				Message: fmt.Sprintf("le projet n'a pas les contours %s : leurs chiffres ne sont ni portés aux quartiers ni dessinés. "+
+					"Si ceux de %s conviennent, l'écrire : geography_as: {%s: %s}", layer, strings.Join(drawn, " ou "), layer, drawn[len(drawn)-1])})
+		}
+	}
 	type met struct{ own, as string }
 	seen := map[met][]string{}
 	for _, k := range c.keys {

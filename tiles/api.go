@@ -550,12 +550,18 @@ func (s *Server) handleEcarts(format string) handler {
 			Inclut          bool      `json:"reference_inclut"`
 			Statut          string    `json:"statut"`
 			Motif           string    `json:"motif"`
+			Methode         string    `json:"methode"`
+			Fiabilite       string    `json:"fiabilite"`
+			RefMethode      string    `json:"methode_reference"`
+			RefFiabilite    string    `json:"fiabilite_reference"`
 		}
 		rows := make([]row, 0, to-from)
 		for _, x := range ecarts[from:to] {
+			own, ref := p.gapValues.Of(x)
 			rows = append(rows, row{x.Indicateur, x.Couche, x.Code, p.names.Zone(x.Couche, x.Code), year(x.Millesime), x.Sexe,
 				number(x.Valeur), x.Reference, x.ReferenceCode, p.names.Zone(x.Reference, x.ReferenceCode), number(x.ValeurReference),
-				number(x.Ecart), x.Unite, number(x.Rapport), x.ReferenceInclut, x.Statut.String(), x.Motif})
+				number(x.Ecart), x.Unite, number(x.Rapport), x.ReferenceInclut, x.Statut.String(), x.Motif,
+				own.Methode, own.Fiabilite.String(), ref.Methode, ref.Fiabilite.String()})
 		}
 		return s.writeRows(w, r, p, q, "ecarts", rows, from, to, len(ecarts))
 	}

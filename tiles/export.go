@@ -282,10 +282,13 @@ func (b *book) ecarts(s *sheet, o WorkbookOptions) error {
 	if err := s.header(head{"Indicateur", 26}, head{"Couche", 16}, head{"Code", 13}, head{"Nom", 28}, head{"Millésime", 11}, head{"Sexe", 8},
 		head{"Valeur", 13}, head{"Couche de référence", 22}, head{"Code de référence", 14}, head{"Nom de la référence", 30},
 		head{"Valeur de la référence", 13}, head{"Écart", 12}, head{"Unité de l'écart", 12}, head{"Rapport", 10},
-		head{"La référence inclut la zone", 14}, head{"Statut", 18}, head{"Motif de l'absence d'écart", 60}); err != nil {
+		head{"La référence inclut la zone", 14}, head{"Statut", 18}, head{"Motif de l'absence d'écart", 60},
+		head{"Méthode", 20}, head{"Fiabilité", 12}, head{"Méthode de la référence", 20}, head{"Fiabilité de la référence", 14}); err != nil {
 		return err
 	}
+	shown := indicators.NewShown(b.e)
 	for _, x := range o.Ecarts {
+		own, ref := shown.Of(x)
 		format := s.decimals(x.Indicateur)
 		n, err := s.numbers(format, x.Valeur, x.ValeurReference)
 		if err != nil {
@@ -308,7 +311,8 @@ func (b *book) ecarts(s *sheet, o WorkbookOptions) error {
 		}
 		if err := s.row(x.Indicateur, string(x.Couche), x.Code, b.names.Zone(x.Couche, x.Code), millesime(x.Millesime), x.Sexe,
 			n[0], string(x.Reference), x.ReferenceCode, b.names.Zone(x.Reference, x.ReferenceCode), n[1], gap, x.Unite, ratio,
-			includes, statutFR(x.Statut), x.Motif); err != nil {
+			includes, statutFR(x.Statut), x.Motif, methodeFR(own.Methode), own.Fiabilite.String(), methodeFR(ref.Methode),
+			ref.Fiabilite.String()); err != nil {
 			return err
 		}
 	}

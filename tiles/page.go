@@ -758,6 +758,17 @@ func (p *published) caption(c choice) string {
 		text = strings.ToUpper(text[:1]) + text[1:]
 	}
 	text += ". Contours : " + c.layer.title() + "."
+	if c.def != nil { // figures of another year's geography say so where they show
+		col := p.column(seriesID{c.def.ID, c.layer.set.Layer, c.sexe}, &c.millesime)
+		for i := range c.layer.zones {
+			if v := col.value(i); v != nil && strings.Contains(v.Note, indicators.Rapprochee) {
+				_, note, _ := strings.Cut(" ; "+v.Note, " ; "+indicators.Rapprochee)
+				note, _, _ = strings.Cut(note, " ; ")
+				text += " Attention : " + indicators.Rapprochee + note + "."
+				break
+			}
+		}
+	}
 	if c.layer.set.Schematic && !strings.Contains(c.layer.title(), "schématique") {
 		text += " Contours schématiques."
 	}

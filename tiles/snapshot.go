@@ -31,7 +31,9 @@ type Snapshot struct {
 	shown map[indicators.Key][]int32
 	years map[seriesID][]int // millésimes of the shown values, ascending
 	gaps  map[string]int     // available gaps of the quarters, by indicator
-	last  map[seriesID]int   // the one to show when none is asked for
+
+	gapValues indicators.ShownIndex // the values gaps are made of
+	last      map[seriesID]int      // the one to show when none is asked for
 }
 
 // A seriesID is a [indicators.Key] without its millésime.
@@ -90,7 +92,7 @@ func NewSnapshot(e *indicators.Edition, version string) (*Snapshot, error) {
 		defs:   map[string]*indicators.Definition{},
 		byName: map[geo.Layer]*layer{},
 		shown:  map[indicators.Key][]int32{},
-		years:  map[seriesID][]int{}, gaps: map[string]int{},
+		years:  map[seriesID][]int{}, gaps: map[string]int{}, gapValues: indicators.NewShown(e),
 		last: map[seriesID]int{},
 	}
 	for i := range e.Indicators {

@@ -47,7 +47,9 @@ func (a *app) status(ctx context.Context) error {
 			return err
 		}
 		next := "observatoire run"
-		switch {
+		switch err := p.ready(); {
+		case err != nil:
+			next = err.Error()
 		case missing > 0:
 			next = "put the missing files in place, then: observatoire run"
 		case len(list) == 0:

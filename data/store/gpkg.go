@@ -370,8 +370,12 @@ func (s *gpkg) PutEdition(ctx context.Context, e *indicators.Edition) error {
 			return err
 		}
 		was := slices.ContainsFunc(journal, func(a act) bool { return a.edition == e.ID })
-		if _, err := os.Stat(s.file(e.ID)); err == nil && (was || published == e.ID) {
-			return nil // what was published once does not change
+		if was || published == e.ID { // what was published once does not change; a file that was damaged is written again
+			if kept, err := readEditionFile(ctx, s.file(e.ID)); err == nil && kept.ID == e.ID {
+				return nil
+			} else if ctx.Err() != nil {
+				return ctx.Err()
+			}
 		}
 		temp, err := s.temp(s.file(e.ID))
 		if err != nil {

@@ -392,3 +392,31 @@ func FuzzUnmarshalGPKG(f *testing.F) {
 		}
 	})
 }
+
+// A kept edition whose file was damaged is written again by the same run.
+func TestDamagedEditionIsWrittenAgain(t *testing.T) {
+	ctx := context.Background()
+	dir := t.TempDir()
+	s := open(t, "observatoire.gpkg", dir)
+	e := sampleEdition("2019-aaaa")
+	if err := s.PutEdition(ctx, e); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Publish(ctx, e.ID, "Camille", "2026-01-15"); err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(dir, "observatoire.editions", e.ID+".gpkg")
+	whole, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, whole[:5000], 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.PutEdition(ctx, e); err != nil {
+		t.Fatal(err)
+	}
+	if again, err := os.ReadFile(path); err != nil || !bytes.Equal(again, whole) {
+		t.Errorf("the damaged file was left as it was (%v)", err)
+	}
+}
