@@ -40,13 +40,13 @@ type run struct {
 	pts   []orb.Point
 }
 
-const runEdges = 24
+const runEdges = 32
 
 // Prepare makes a Shape of mp: valid, shells counter-clockwise, holes clockwise (see [Orient]). A ring whose
 // last point is not its first is closed.
 func Prepare(mp orb.MultiPolygon) *Shape {
 	s := new(Shape)
-	s.init(mp, make([]run, 0, runsOf(mp)))
+	s.init(mp)
 	return s
 }
 
@@ -55,16 +55,16 @@ func runsOf(mp orb.MultiPolygon) int {
 	n := 0
 	for _, poly := range mp {
 		for _, ring := range poly {
-			n += len(ring)/runEdges + 1
+			n += len(ring)/runEdges + 2
 		}
 	}
 	return n
 }
 
-// init makes s the shape of mp. Its runs are appended to the given slice, which must have room for them.
-func (s *Shape) init(mp orb.MultiPolygon, runs []run) {
+// init makes s the shape of mp, in the memory of the runs s already has where there is room.
+func (s *Shape) init(mp orb.MultiPolygon) {
 	s.bound = emptyBound
-	s.runs = runs
+	s.runs = slices.Grow(s.runs[:0], runsOf(mp))
 	var twice float64
 	var ox, oy float64
 	for _, poly := range mp {
@@ -75,19 +75,40 @@ func (s *Shape) init(mp orb.MultiPolygon, runs []run) {
 			if len(s.runs) == 0 {
 				ox, oy = ring[0][0], ring[0][1]
 			}
-			if ring[0] != ring[len(ring)-1] {
-				ring = append(ring[:len(ring):len(ring)], ring[0])
-			}
 			for i := 0; i+1 < len(ring); i += runEdges {
-				r := run{pts: ring[i:min(i+runEdges+1, len(ring))]}
-				r.bound = boundOf(r.pts)
-				s.bound = unite(s.bound, r.bound)
-				s.runs = append(s.runs, r)
-				twice += shoelace(r.pts, ox, oy)
+				twice += s.appendRun(ring[i:min(i+runEdges+1, len(ring))], ox, oy)
+			}
+			// Looked at last, when it has been read.
+			if last := ring[len(ring)-1]; last != ring[0] {
+				twice += s.appendRun([]orb.Point{last, ring[0]}, ox, oy)
 			}
 		}
 	}
 	s.area = twice / 2
+}
+
+// appendRun makes a run of the points, and returns twice the signed area swept from (ox, oy) along them. That
+// is not finite when a coordinate is not, and the box means nothing then.
+func (s *Shape) appendRun(pts []orb.Point, ox, oy float64) float64 {
+	px, py := pts[0][0]-ox, pts[0][1]-oy
+	var twice float64
+	// The bits of positive numbers are compared, in the same order: this goes over every vertex of a layer.
+	x0, y0, x1, y1 := bits(math.MaxInt64), bits(math.MaxInt64), bits(0), bits(0)
+	for i := range pts {
+		x, y := pts[i][0], pts[i][1]
+		bx, by := bitsOf(x), bitsOf(y)
+		x0, y0, x1, y1 = min(x0, bx), min(y0, by), max(x1, bx), max(y1, by)
+		qx, qy := x-ox, y-oy
+		twice += px*qy - qx*py
+		px, py = qx, qy
+	}
+	box := orb.Bound{Min: orb.Point{x0.number(), y0.number()}, Max: orb.Point{x1.number(), y1.number()}}
+	if x0 < 0 || y0 < 0 { // some number is negative
+		box = boundOf(pts)
+	}
+	s.runs = append(s.runs, run{box, pts})
+	s.bound = unite(s.bound, box)
+	return twice
 }
 
 // Area is the area of the shape, in m².
@@ -144,6 +165,9 @@ func (s *Shape) perimeter() float64 {
 type measurer struct {
 	s, t  []segment // the parts of the two shapes that count
 	index index     // of the shorter list
+
+	runs []run    // of a shape that does not last
+	near []uint32 // the zones it may meet
 }
 
 var measurers = sync.Pool{New: func() any { return new(measurer) }}
@@ -187,16 +211,16 @@ func (m *measurer) measure(s, t *Shape, dx, dy float64) float64 {
 		e := &many[i]
 		sum += e.lower(m.index.near(e))
 	}
-	return sum / 4
+	return sum / 2
 }
 
-// A segment is an edge, or the part of it that counts, seen from west to east: y = slope·x + c for
+// A segment is an edge, or the part of it that counts, seen from west to east: y = slope·x + c/2 for
 // 0 ≤ x0 ≤ x ≤ x1.
 //
 // On a steep edge y has a large error, but over so small a width that it does not show in an area: relative
 // to the box, it is below the rounding of one coordinate.
 type segment struct {
-	x0, x1   float64
+	x0, x1   bits
 	slope, c float64
 	side     float64 // +1 when the shape lies below the edge, -1 above
 }
@@ -247,29 +271,27 @@ func appendSegment(dst []segment, px, py, qx, qy, width float64) []segment {
 	if !(slope >= -steepest && slope <= steepest) {
 		return dst
 	}
-	f := segment{slope: slope, c: py - slope*px, side: math.Copysign(1, px-qx)}
+	f := segment{slope: slope, c: 2 * (py - slope*px), side: math.Copysign(1, px-qx)}
 	if py < 0 {
 		px -= py / slope
 	} else if qy < 0 {
 		qx = px - py/slope
 	}
-	f.x0 = maxPositive(0, minPositive(px, qx))
-	f.x1 = minPositive(width, maxPositive(px, qx))
-	if !(f.x0 < f.x1) {
+	x, y := bitsOf(px), bitsOf(qx)
+	f.x0 = max(0, min(x, y))
+	f.x1 = min(bitsOf(width), max(x, y))
+	if f.x0 >= f.x1 {
 		return dst
 	}
 	return append(dst, f)
 }
 
-// minPositive and maxPositive compare bits as integers, for which a processor needs no branch. The order is
-// that of the numbers, except between two negative ones, of which either may be returned.
-func minPositive(a, b float64) float64 {
-	return math.Float64frombits(uint64(min(int64(math.Float64bits(a)), int64(math.Float64bits(b)))))
-}
+// bits are those of a number that is not negative, read as an integer: the order is the same, and a processor
+// finds the larger of two integers without a branch. A negative number comes before all others.
+type bits int64
 
-func maxPositive(a, b float64) float64 {
-	return math.Float64frombits(uint64(max(int64(math.Float64bits(a)), int64(math.Float64bits(b)))))
-}
+func bitsOf(v float64) bits    { return bits(math.Float64bits(v)) }
+func (b bits) number() float64 { return math.Float64frombits(uint64(b)) }
 
 // An index holds segments cut into vertical strips of equal width.
 type index struct {
@@ -287,7 +309,7 @@ const cutsPerSegment = 0.5
 func (ix *index) build(segments []segment, width float64) {
 	var length float64
 	for i := range segments {
-		length += segments[i].x1 - segments[i].x0
+		length += segments[i].x1.number() - segments[i].x0.number()
 	}
 	n := float64(len(segments))
 	ix.strips = 1 + int(n*min(1, cutsPerSegment*width/length))
@@ -298,6 +320,7 @@ func (ix *index) build(segments []segment, width float64) {
 		ix.starts[0], ix.starts[1] = 0, int32(len(segments))
 		return
 	}
+	metres := width / float64(ix.strips)
 	clear(ix.starts)
 	pieces := 0
 	for i := range segments {
@@ -322,7 +345,7 @@ func (ix *index) build(segments []segment, width float64) {
 			if j == hi {
 				f.x1 = end
 			} else {
-				f.x1 = float64(j+1) / ix.perM
+				f.x1 = bitsOf(float64(j+1) * metres)
 			}
 			ix.starts[j]--
 			ix.pieces[ix.starts[j]] = f
@@ -332,8 +355,8 @@ func (ix *index) build(segments []segment, width float64) {
 }
 
 // strip is the number of the strip x is in; the first and the last have no end.
-func (ix *index) strip(x float64) int {
-	return max(0, min(ix.strips-1, int(x*ix.perM)))
+func (ix *index) strip(x bits) int {
+	return min(ix.strips-1, int(x.number()*ix.perM))
 }
 
 // near lists the pieces that may share some x with e.
@@ -341,7 +364,7 @@ func (ix *index) near(e *segment) []segment {
 	return ix.pieces[ix.starts[ix.strip(e.x0)]:ix.starts[ix.strip(e.x1)+1]]
 }
 
-// lower is four times the signed area between y = 0 and the lower of e and f, summed over the segments f, each
+// lower is twice the signed area between y = 0 and the lower of e and f, summed over the segments f, each
 // for the x it shares with e.
 func (e *segment) lower(segments []segment) float64 {
 	x0, x1, slope, c := e.x0, e.x1, e.slope, e.c
@@ -350,17 +373,16 @@ func (e *segment) lower(segments []segment) float64 {
 		f := &segments[i]
 		// No branch for the pieces that share no x with e: it would be the wrong one half the time,
 		// and cost more than going through with a width of 0.
-		a := maxPositive(x0, f.x0)
-		b := maxPositive(a, minPositive(x1, f.x1))
-		x, width := a+b, b-a // x is twice the middle, and so are the heights
-		turn := slope - f.slope
-		gap := 2*(c-f.c) + turn*x // of e above f
-		low := 2*(2*f.c+f.slope*x) + gap
-		turn *= width // at the ends the gap is more, and less, by this much
-		if turn*turn <= gap*gap {
-			low -= math.Abs(gap)
-		} else { // they cross
-			low -= (gap*gap + turn*turn) / (2 * math.Abs(turn))
+		west := max(x0, f.x0)
+		east := max(west, min(x1, f.x1))
+		a, b := west.number(), east.number()
+		x, width := a+b, b-a // x is twice the middle, and so are the heights there
+		ye, yf := slope*x+c, f.slope*x+f.c
+		gap := ye - yf
+		turn := (slope - f.slope) * width // at the ends the gap is more, and less, by this much
+		low := min(ye, yf)
+		if turn*turn > gap*gap { // they cross
+			low = (ye + yf - (gap*gap+turn*turn)/(2*math.Abs(turn))) / 2
 		}
 		sum += f.side * width * low
 	}
@@ -441,18 +463,6 @@ func boundOf(pts []orb.Point) orb.Bound {
 		Min: orb.Point{min(ax0, bx0), min(ay0, by0)},
 		Max: orb.Point{max(ax1, bx1), max(ay1, by1)},
 	}
-}
-
-// shoelace is twice the signed area swept from (ox, oy) along the points.
-func shoelace(pts []orb.Point, ox, oy float64) float64 {
-	px, py := pts[0][0]-ox, pts[0][1]-oy
-	var sum float64
-	for _, q := range pts[1:] {
-		qx, qy := q[0]-ox, q[1]-oy
-		sum += px*qy - qx*py
-		px, py = qx, qy
-	}
-	return sum
 }
 
 // bound is the box of mp; it is emptyBound when there is no point.

@@ -1,6 +1,7 @@
 package geo
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"math"
@@ -52,39 +53,89 @@ func Overlaps(ctx context.Context, from, to *ZoneSet, opts ...OverlapOption) ([]
 		return nil, fmt.Errorf("overlaps of %s and %s: projections differ: EPSG:%d, EPSG:%d",
 			from.Layer, to.Layer, from.EPSG, to.EPSG)
 	}
-	pairs, err := candidates(ctx, from, to)
+	// The smaller set is prepared and put in a tree. The zones of the other go by one at a time, each
+	// measured while it is in the processor's cache, and nothing is kept of it but its overlaps.
+	few, many, swapped := from, to, false
+	if len(from.Zones) > len(to.Zones) {
+		few, many, swapped = to, from, true
+	}
+	shapes, err := prepareAll(ctx, few)
 	if err != nil {
 		return nil, err
 	}
-	near := [2][]bool{make([]bool, len(from.Zones)), make([]bool, len(to.Zones))}
-	for _, p := range pairs {
-		near[0][p.from()], near[1][p.to()] = true, true
-	}
-	fromShapes, err := prepareAll(ctx, from, near[0])
-	if err != nil {
-		return nil, err
-	}
-	toShapes := fromShapes
-	if from != to {
-		if toShapes, err = prepareAll(ctx, to, near[1]); err != nil {
-			return nil, err
+	var tree rtree.RTreeGN[float64, uint32]
+	for i := range shapes {
+		if b := shapes[i].bound; b.Min[0] < b.Max[0] {
+			tree.Insert(b.Min, b.Max, uint32(i))
 		}
 	}
 
-	all := make([]Overlap, len(pairs))
-	err = parallel(ctx, len(pairs), 32, func(lo, hi int) {
+	const block = 32
+	found := make([][]Overlap, (len(many.Zones)+block-1)/block)
+	errs := make([]error, len(found))
+	err = parallel(ctx, len(many.Zones), block, func(lo, hi int) {
 		m := measurers.Get().(*measurer)
 		defer measurers.Put(m)
+		var here []Overlap
 		for i := lo; i < hi; i++ {
-			f, t := pairs[i].from(), pairs[i].to()
-			all[i] = overlap(m, &fromShapes[f], &toShapes[t], &from.Zones[f], &to.Zones[t], cfg)
-			all[i].From, all[i].To = f, t
+			zone := &many.Zones[i]
+			shape := Shape{runs: m.runs[:0]}
+			shape.init(zone.Geom)
+			m.runs = shape.runs
+			if errs[lo/block] = checkFinite(many, zone, &shape); errs[lo/block] != nil {
+				return
+			}
+			m.near = m.near[:0]
+			tree.Search(shape.bound.Min, shape.bound.Max, func(_, _ [2]float64, j uint32) bool {
+				m.near = append(m.near, j)
+				return true
+			})
+			slices.Sort(m.near)
+			for _, j := range m.near {
+				errs[lo/block] = cmp.Or(checkPositive(few, &few.Zones[j], &shapes[j]), checkPositive(many, zone, &shape))
+				if errs[lo/block] != nil {
+					return
+				}
+				var o Overlap
+				if swapped {
+					o = overlap(m, &shape, &shapes[j], zone, &few.Zones[j], cfg)
+					o.From, o.To = i, int(j)
+				} else {
+					o = overlap(m, &shapes[j], &shape, &few.Zones[j], zone, cfg)
+					o.From, o.To = int(j), i
+				}
+				if o.Area != 0 {
+					here = append(here, o)
+				}
+			}
 		}
+		found[lo/block] = here
 	})
-	if err != nil {
+	if err := cmp.Or(err, cmp.Or(errs...)); err != nil {
 		return nil, err
 	}
-	return slices.DeleteFunc(all, func(o Overlap) bool { return o.Area == 0 }), nil
+	all := slices.Concat(found...)
+	if !swapped {
+		all = byFrom(all, len(from.Zones))
+	}
+	return all, nil
+}
+
+// byFrom orders by their From, which is below n, overlaps already in the order of their To.
+func byFrom(overlaps []Overlap, n int) []Overlap {
+	starts := make([]int, n+1)
+	for _, o := range overlaps {
+		starts[o.From+1]++
+	}
+	for i := range n {
+		starts[i+1] += starts[i]
+	}
+	ordered := make([]Overlap, len(overlaps))
+	for _, o := range overlaps {
+		ordered[starts[o.From]] = o
+		starts[o.From]++
+	}
+	return ordered
 }
 
 // Coverage is, for each of the n zones of the first set, the share of its area that the overlaps cover.
@@ -96,105 +147,37 @@ func Coverage(overlaps []Overlap, n int) []float64 {
 	return covered
 }
 
-// A pair is the positions of two zones in their sets, the first one in the high bits: its order is the
-// order of the result.
-type pair uint64
-
-func (p pair) from() int { return int(p >> 32) }
-func (p pair) to() int   { return int(p & math.MaxUint32) }
-
-// candidates lists in order the pairs whose boxes meet.
-func candidates(ctx context.Context, from, to *ZoneSet) ([]pair, error) {
-	// The tree is of the smaller set: it is made by one processor and searched by all.
-	few, many := from, to
-	if len(from.Zones) > len(to.Zones) {
-		few, many = to, from
-	}
-	boxes, err := bounds(ctx, few)
-	if err != nil {
-		return nil, err
-	}
-	var tree rtree.RTreeGN[float64, uint32]
-	for i, b := range boxes {
-		if b.Min[0] < b.Max[0] {
-			tree.Insert(b.Min, b.Max, uint32(i))
-		}
-	}
-	boxes, err = bounds(ctx, many)
-	if err != nil {
-		return nil, err
-	}
-	const block = 256
-	found := make([][]pair, len(boxes)/block+1)
-	err = parallel(ctx, len(boxes), block, func(lo, hi int) {
-		var here []pair
-		for i := lo; i < hi; i++ {
-			tree.Search(boxes[i].Min, boxes[i].Max, func(_, _ [2]float64, j uint32) bool {
-				if few == from {
-					here = append(here, pair(j)<<32|pair(i))
-				} else {
-					here = append(here, pair(i)<<32|pair(j))
-				}
-				return true
-			})
-		}
-		found[lo/block] = here
-	})
-	if err != nil {
-		return nil, err
-	}
-	pairs := slices.Concat(found...)
-	slices.Sort(pairs)
-	return pairs, nil
-}
-
-// bounds is the box of each zone, which is empty where it has no geometry.
-func bounds(ctx context.Context, set *ZoneSet) ([]orb.Bound, error) {
-	boxes := make([]orb.Bound, len(set.Zones))
-	err := parallel(ctx, len(boxes), 64, func(lo, hi int) {
-		for i := lo; i < hi; i++ {
-			boxes[i] = bound(set.Zones[i].Geom)
-		}
-	})
-	if err != nil {
-		return nil, err
-	}
-	for i, b := range boxes {
-		if b != emptyBound && !finite(b.Min[0]+b.Min[1]+b.Max[0]+b.Max[1]) {
-			return nil, fmt.Errorf("%s: zone %s: a coordinate is not finite", set.Layer, set.Zones[i].Code)
-		}
-	}
-	return boxes, nil
-}
-
-// prepareAll makes a shape of each zone that is asked for.
-func prepareAll(ctx context.Context, set *ZoneSet, asked []bool) ([]Shape, error) {
+// prepareAll makes a shape of each zone.
+func prepareAll(ctx context.Context, set *ZoneSet) ([]Shape, error) {
 	shapes := make([]Shape, len(set.Zones))
-	first := make([]int, len(shapes)+1) // of the runs of each shape, which lie in one slice
-	for i, z := range set.Zones {
-		first[i+1] = first[i]
-		if asked[i] {
-			first[i+1] += runsOf(z.Geom)
-		}
-	}
-	runs := make([]run, first[len(shapes)])
-	err := parallel(ctx, len(shapes), 64, func(lo, hi int) {
+	err := parallel(ctx, len(shapes), 16, func(lo, hi int) {
 		for i := lo; i < hi; i++ {
-			if asked[i] {
-				shapes[i].init(set.Zones[i].Geom, runs[first[i]:first[i]:first[i+1]])
-			}
+			shapes[i].init(set.Zones[i].Geom)
 		}
 	})
 	if err != nil {
 		return nil, err
 	}
 	for i := range shapes {
-		if a := shapes[i].area; asked[i] && !(a > 0 && finite(a)) {
-			return nil, fmt.Errorf("%s: zone %s: area %g m²: its rings are not oriented",
-				set.Layer, set.Zones[i].Code, a)
+		if err := checkFinite(set, &set.Zones[i], &shapes[i]); err != nil {
+			return nil, err
 		}
 	}
 	return shapes, nil
+}
+
+func checkFinite(set *ZoneSet, z *Zone, s *Shape) error {
+	if !finite(s.area) {
+		return fmt.Errorf("%s: zone %s: a coordinate is not finite", set.Layer, z.Code)
+	}
+	return nil
+}
+
+func checkPositive(set *ZoneSet, z *Zone, s *Shape) error {
+	if s.area <= 0 {
+		return fmt.Errorf("%s: zone %s: area %g m²: its rings are not oriented", set.Layer, z.Code, s.area)
+	}
+	return nil
 }
 
 func overlap(m *measurer, a, b *Shape, from, to *Zone, cfg overlapConfig) Overlap {

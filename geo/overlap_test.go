@@ -157,6 +157,26 @@ func TestMarginExact(t *testing.T) {
 	}
 }
 
+// Boxes are found another way where a coordinate is negative.
+func TestOverlapsWestAndSouthOfOrigin(t *testing.T) {
+	at := func(dx, dy float64) []Overlap {
+		square, wide := multi(rect(0, 0, 100, 100)), multi(rect(50, -50, 250, 150))
+		got, err := Overlaps(context.Background(),
+			zoneSet("qpv-2015", Zone{Code: "Q", Geom: moved(square, dx, dy)}),
+			zoneSet("iris-2016", Zone{Code: "I", Geom: moved(wide, dx, dy)}))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return got
+	}
+	want := []Overlap{{Area: 5000, ShareFrom: 0.5, ShareTo: 0.125}}
+	for _, d := range [][2]float64{{1000, 1000}, {0, 0}, {-75, 0}, {0, -75}, {-1000, -1000}} {
+		if diff := cmp.Diff(want, at(d[0], d[1])); diff != "" {
+			t.Errorf("moved by %v (-want +got):\n%s", d, diff)
+		}
+	}
+}
+
 func TestOverlapsSameOnAnyNumberOfProcessors(t *testing.T) {
 	from, to := real13(t, "2013-14")
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
