@@ -33,6 +33,7 @@ type gpkg struct {
 	path     string // of the published edition
 	editions string // folder
 	db       *sql.DB
+	readOnly bool
 	writing  sync.Mutex
 
 	mu     sync.Mutex
@@ -54,6 +55,12 @@ func openGPKG(ctx context.Context, path string) (Store, error) {
 	s := &gpkg{path: path, editions: base + ".editions"}
 	if _, err := s.published(ctx); err != nil {
 		return nil, err
+	}
+	if !writable(filepath.Dir(path)) { // a web server needs no more than to read
+		if err := s.openReadOnly(ctx, base+".sources.gpkg"); err != nil {
+			return nil, fmt.Errorf("store %s: %w", path, err)
+		}
+		return s, nil
 	}
 	if err := os.MkdirAll(s.editions, 0o777); err != nil {
 		return nil, fmt.Errorf("store %s: %w", path, err)
@@ -80,6 +87,38 @@ func openGPKG(ctx context.Context, path string) (Store, error) {
 		return nil, errors.Join(fmt.Errorf("store %s: %w", path, err), db.Close())
 	}
 	return s, nil
+}
+
+// writable says whether files can be made in a folder.
+func writable(dir string) bool {
+	f, err := os.CreateTemp(dir, ".observatoire-*")
+	if err != nil {
+		return false
+	}
+	f.Close()
+	os.Remove(f.Name())
+	return true
+}
+
+// openReadOnly opens the working file to read; where there is none an empty one, in memory, stands in.
+func (s *gpkg) openReadOnly(ctx context.Context, working string) error {
+	uri := sqliteURI(working, "mode=ro&immutable=1")
+	if _, err := os.Stat(working); errors.Is(err, fs.ErrNotExist) {
+		uri = ":memory:"
+	}
+	db, err := sql.Open("sqlite", uri)
+	if err != nil {
+		return err
+	}
+	db.SetMaxOpenConns(1)
+	s.db = db
+	if uri == ":memory:" {
+		if err := s.createWorking(ctx); err != nil {
+			return errors.Join(err, db.Close())
+		}
+	}
+	s.readOnly = true
+	return nil
 }
 
 func (s *gpkg) Close() error { return s.db.Close() }
@@ -118,6 +157,10 @@ func (s *gpkg) createWorking(ctx context.Context) error {
 
 // write runs f in one transaction that holds the store's write lock.
 func (s *gpkg) write(ctx context.Context, f func(tx *sql.Tx) error) error {
+	if s.readOnly {
+		return fmt.Errorf("the folder %s cannot be written in: give this account the right to, or choose another store with --store",
+			filepath.Dir(s.path))
+	}
 	s.writing.Lock()
 	defer s.writing.Unlock()
 	return inTx(ctx, s.db, f)
@@ -419,6 +462,9 @@ func (s *gpkg) Edition(ctx context.Context, id string) (*indicators.Edition, err
 	}
 	// The edition's own file: someone may be editing the published copy.
 	if _, err := os.Stat(s.file(id)); errors.Is(err, fs.ErrNotExist) {
+		if published, err := s.published(ctx); err == nil && published == id && s.readOnly { // it came alone
+			return readEditionFile(ctx, s.path)
+		}
 		return nil, fmt.Errorf("edition %s: %w", id, ErrNotFound)
 	}
 	return readEditionFile(ctx, s.file(id))

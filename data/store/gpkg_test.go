@@ -420,3 +420,34 @@ func TestDamagedEditionIsWrittenAgain(t *testing.T) {
 		t.Errorf("the damaged file was left as it was (%v)", err)
 	}
 }
+
+// A folder that cannot be written in can be served from; writing says why it cannot.
+func TestReadOnlyFolder(t *testing.T) {
+	if os.Geteuid() == 0 {
+		t.Skip("rights do not bind the superuser")
+	}
+	ctx := context.Background()
+	dir := t.TempDir()
+	s := open(t, "observatoire.gpkg", dir)
+	e := sampleEdition("2019-aaaa")
+	if err := s.PutEdition(ctx, e); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Publish(ctx, e.ID, "Camille", "2026-01-15"); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chmod(dir, 0o555); err != nil {
+		t.Fatal(err)
+	}
+	defer os.Chmod(dir, 0o755) //nolint:errcheck // so that the folder can be removed
+	s = open(t, "observatoire.gpkg", dir)
+	if got, err := s.Edition(ctx, ""); err != nil || got.ID != e.ID {
+		t.Errorf("reading: %v", err)
+	}
+	if list, err := s.Editions(ctx); err != nil || len(list) != 1 || list[0].PublieePar != "Camille" {
+		t.Errorf("list: %+v, %v", list, err)
+	}
+	if err := s.PutEdition(ctx, sampleEdition("2019-bbbb")); err == nil || !strings.Contains(err.Error(), "cannot be written in") {
+		t.Errorf("writing: %v", err)
+	}
+}
