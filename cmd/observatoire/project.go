@@ -332,7 +332,10 @@ func (p *project) path(name string) string {
 // files expands the pattern of a table; one that matches nothing is an error.
 func (p *project) files(pattern string) ([]string, error) {
 	path := p.path(pattern)
-	if _, err := os.Stat(path); err == nil {
+	if fi, err := os.Stat(path); err == nil {
+		if !fi.Mode().IsRegular() {
+			return nil, fmt.Errorf("%s: not a file: name the file itself", path)
+		}
 		return []string{path}, nil
 	}
 	found, err := filepath.Glob(path)
@@ -340,7 +343,7 @@ func (p *project) files(pattern string) ([]string, error) {
 		return nil, fmt.Errorf("%s: %w", pattern, err)
 	}
 	if len(found) == 0 {
-		return nil, fmt.Errorf("%s: no such file: put it there, or take it out of tables in %s", path, projectFile)
+		return nil, fmt.Errorf("%s: no such file: put it there, or take it out of %s", path, projectFile)
 	}
 	slices.Sort(found)
 	return found, nil
