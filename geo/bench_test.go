@@ -1,12 +1,14 @@
 package geo
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"math"
 	"math/rand/v2"
 	"os"
 	"runtime"
+	"strconv"
 	"testing"
 
 	"github.com/jackc/pgx/v5"
@@ -176,37 +178,46 @@ func TestOverlapsAgainstPostGIS(t *testing.T) {
 	t.Logf("%d pairs, worst difference %.1e of the smaller area", len(got), worst)
 }
 
+// TestMeasureAgainstPostGIS compares 2 000 pairs, or as many as OBSERVATOIRE_PAIRS says.
 func TestMeasureAgainstPostGIS(t *testing.T) {
 	db := openPostGIS(t)
-	n := 2000
+	n, err := strconv.Atoi(cmp.Or(os.Getenv("OBSERVATOIRE_PAIRS"), "2000"))
+	if err != nil {
+		t.Fatal(err)
+	}
 	if testing.Short() {
 		n = 200
 	}
 	rnd := rand.New(rand.NewPCG(1, 2))
-	as, bs := make([]orb.MultiPolygon, n), make([]orb.MultiPolygon, n)
-	var batch pgx.Batch
-	for i := range n {
-		as[i], bs[i] = starsNear(rnd)
-		batch.Queue("SELECT ST_Area(ST_Intersection(ST_GeomFromWKB($1), ST_GeomFromWKB($2)))",
-			wkb.MustMarshal(as[i]), wkb.MustMarshal(bs[i]))
-	}
-	results := db.SendBatch(context.Background(), &batch)
-	defer results.Close()
 	var worst float64
 	positive := 0
-	for i := range n {
-		var want float64
-		if err := results.QueryRow().Scan(&want); err != nil {
+	for done := 0; done < n; done += 2000 {
+		size := min(2000, n-done)
+		as, bs := make([]orb.MultiPolygon, size), make([]orb.MultiPolygon, size)
+		var batch pgx.Batch
+		for i := range size {
+			as[i], bs[i] = starsNear(rnd)
+			batch.Queue("SELECT ST_Area(ST_Intersection(ST_GeomFromWKB($1), ST_GeomFromWKB($2)))",
+				wkb.MustMarshal(as[i]), wkb.MustMarshal(bs[i]))
+		}
+		results := db.SendBatch(context.Background(), &batch)
+		for i := range size {
+			var want float64
+			if err := results.QueryRow().Scan(&want); err != nil {
+				t.Fatal(err)
+			}
+			a, b := Prepare(as[i]), Prepare(bs[i])
+			got := a.IntersectionArea(b)
+			if want > 0 {
+				positive++
+			}
+			off := math.Abs(got-want) / min(a.Area(), b.Area())
+			if worst = max(worst, off); off > 1e-9 {
+				t.Errorf("pair %d: %v m², PostGIS %v: %.1e of the smaller", done+i, got, want, off)
+			}
+		}
+		if err := results.Close(); err != nil {
 			t.Fatal(err)
-		}
-		a, b := Prepare(as[i]), Prepare(bs[i])
-		got := a.IntersectionArea(b)
-		if want > 0 {
-			positive++
-		}
-		off := math.Abs(got-want) / min(a.Area(), b.Area())
-		if worst = max(worst, off); off > 1e-9 {
-			t.Errorf("pair %d: %v m², PostGIS %v: %.1e of the smaller", i, got, want, off)
 		}
 	}
 	t.Logf("%d pairs, %d of them overlap, worst difference %.1e of the smaller area", n, positive, worst)
