@@ -295,7 +295,7 @@ func hasAvailable(vs []Value) bool {
 // producer is what a source says of the zone itself; said is false when none mentions it.
 func (c *computation) producer(t *terms, key Key, z int) (Value, bool) {
 	v, st, source, flagged := t.value(z)
-	if st == NonDisponible && !c.mentioned(t, z) {
+	if st == NonDisponible && c.mention(t, z) == "" {
 		return Value{}, false
 	}
 	out := Value{Key: key, Code: c.layers[key.Couche].Zones[z].Code, V: v, Statut: st, Nature: Producteur,
@@ -338,8 +338,7 @@ func (c *computation) as(t *terms) geo.Layer {
 	return ""
 }
 
-func (c *computation) mentioned(t *terms, z int) bool { return c.mention(t, z) != "" }
-
+// mention is where a source speaks of the zone, be it to say that there is no figure; empty when none does.
 func (c *computation) mention(t *terms, z int) string {
 	for _, list := range [][]string{{t.def.Value}, t.def.Numerator, t.def.Denominator} {
 		for _, name := range list {

@@ -73,7 +73,6 @@ const (
 	MethodePrincipal   = "iris_principal"      // the largest cut IRIS alone
 	MethodeDeciles     = "mediane_par_deciles" // quantile of a mixture of piecewise-linear distributions
 	MethodeMedPonderee = "mediane_ponderee"    // mean of medians weighted by population: a last resort
-	MethodeAucune      = ""                    // nothing could be computed
 )
 
 // Opt is a number that may be absent.

@@ -411,6 +411,16 @@ func sendFile(w http.ResponseWriter, name, contentType string, write func(*bytes
 	return send(w, contentType, buf.Bytes())
 }
 
+// sendWorkbook answers a workbook, once there is a place to make it.
+func (s *Server) sendWorkbook(w http.ResponseWriter, r *http.Request, name string, e *indicators.Edition, o WorkbookOptions) error {
+	done, err := s.turn(r)
+	if err != nil {
+		return err
+	}
+	defer done()
+	return sendFile(w, name, typeXLSX, func(b *bytes.Buffer) error { return WriteWorkbook(b, e, o) })
+}
+
 const typeCSV = "text/csv; charset=utf-8; header=present"
 
 func (s *Server) handleSeries(format string) handler {
@@ -443,14 +453,7 @@ func (s *Server) handleSeries(format string) handler {
 				return indicators.WriteSeriesCSV(b, p.edition, values)
 			})
 		case ".xlsx":
-			done, err := s.turn(r)
-			if err != nil {
-				return err
-			}
-			defer done()
-			return sendFile(w, "series.xlsx", typeXLSX, func(b *bytes.Buffer) error {
-				return WriteWorkbook(b, p.edition, WorkbookOptions{Sheets: []string{SheetSeries, SheetSources}, Values: values})
-			})
+			return s.sendWorkbook(w, r, "series.xlsx", p.edition, WorkbookOptions{Sheets: []string{SheetSeries, SheetSources}, Values: values})
 		}
 		from, to, err := q.window(len(values))
 		if err != nil {
@@ -519,14 +522,7 @@ func (s *Server) handleEcarts(format string) handler {
 				return indicators.WriteEcartsCSV(b, p.edition, ecarts)
 			})
 		case ".xlsx":
-			done, err := s.turn(r)
-			if err != nil {
-				return err
-			}
-			defer done()
-			return sendFile(w, "ecarts.xlsx", typeXLSX, func(b *bytes.Buffer) error {
-				return WriteWorkbook(b, p.edition, WorkbookOptions{Sheets: []string{SheetEcarts, SheetSources}, Ecarts: ecarts})
-			})
+			return s.sendWorkbook(w, r, "ecarts.xlsx", p.edition, WorkbookOptions{Sheets: []string{SheetEcarts, SheetSources}, Ecarts: ecarts})
 		}
 		from, to, err := q.window(len(ecarts))
 		if err != nil {
@@ -598,14 +594,7 @@ func (s *Server) handleOverlaps(format string) handler {
 				return indicators.WriteOverlapsCSV(b, p.edition, sets)
 			})
 		case ".xlsx":
-			done, err := s.turn(r)
-			if err != nil {
-				return err
-			}
-			defer done()
-			return sendFile(w, "recouvrements.xlsx", typeXLSX, func(b *bytes.Buffer) error {
-				return WriteWorkbook(b, p.edition, WorkbookOptions{Sheets: []string{SheetOverlaps, SheetSources}, Overlaps: sets})
-			})
+			return s.sendWorkbook(w, r, "recouvrements.xlsx", p.edition, WorkbookOptions{Sheets: []string{SheetOverlaps, SheetSources}, Overlaps: sets})
 		}
 		type row struct {
 			De       geo.Layer `json:"couche_de"`

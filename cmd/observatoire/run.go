@@ -220,6 +220,16 @@ func (r *reading) layer(l geo.Layer) *geo.ZoneSet {
 	return nil
 }
 
+// communes is the latest layer of communes that has contours, or nil.
+func (r *reading) communes() *geo.ZoneSet {
+	for i := range slices.Backward(r.sets) {
+		if r.sets[i].Layer.Level() == "commune" && r.sets[i].Drawn() {
+			return &r.sets[i]
+		}
+	}
+	return nil
+}
+
 // readLayers reads every layer of the project, then dissolves those that are made of communes. Every bad
 // layer is reported before it gives up.
 func (a *app) readLayers(ctx context.Context, p *project) (*reading, error) {
@@ -409,12 +419,7 @@ func levelTitle(level string) string {
 // keepStudied drops the quarters outside the project's communes, and the compositions that hold none of its
 // territory. It tells each quarter the communes it lies in: those that hold at least 2 % of it.
 func (p *project) keepStudied(ctx context.Context, r *reading) error {
-	var communes *geo.ZoneSet
-	for i := range r.sets {
-		if r.sets[i].Layer.Level() == "commune" && r.sets[i].Drawn() {
-			communes = &r.sets[i]
-		}
-	}
+	communes := r.communes()
 	for _, code := range p.Scope.Communes {
 		if communes == nil {
 			break
@@ -495,12 +500,7 @@ func (p *project) bufferQuarters(r *reading) error {
 	if p.Vecus == nil {
 		return nil
 	}
-	var communes *geo.ZoneSet
-	for i := range r.sets {
-		if r.sets[i].Layer.Level() == "commune" && r.sets[i].Drawn() {
-			communes = &r.sets[i]
-		}
-	}
+	communes := r.communes()
 	var added []geo.ZoneSet
 	for _, set := range r.sets {
 		if set.Layer.Level() != p.Vecus.From && string(set.Layer) != p.Vecus.From {
