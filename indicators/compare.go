@@ -55,13 +55,16 @@ func (c *computation) gaps(r Result) []Ecart {
 			out = append(out, gap(defs[v.Indicateur], v, key.Couche, code, shown[at{key, code}], false))
 		}
 	}
-	slices.SortStableFunc(out, func(a, b Ecart) int {
-		return cmp.Or(cmp.Compare(a.Indicateur, b.Indicateur), cmp.Compare(a.Couche, b.Couche), cmp.Compare(a.Code, b.Code),
-			cmp.Compare(a.Millesime, b.Millesime), cmp.Compare(a.Sexe, b.Sexe),
-			cmp.Compare(slices.Index(c.References, a.Reference.Level()), slices.Index(c.References, b.Reference.Level())),
-			cmp.Compare(a.Reference, b.Reference), cmp.Compare(a.ReferenceCode, b.ReferenceCode))
-	})
+	slices.SortStableFunc(out, func(a, b Ecart) int { return compareEcarts(c.References, a, b) })
 	return out
+}
+
+// compareEcarts orders gaps by key and zone, then by reference, levels in the order given.
+func compareEcarts(levels []string, a, b Ecart) int {
+	return cmp.Or(cmp.Compare(a.Indicateur, b.Indicateur), cmp.Compare(a.Couche, b.Couche), cmp.Compare(a.Code, b.Code),
+		cmp.Compare(a.Millesime, b.Millesime), cmp.Compare(a.Sexe, b.Sexe),
+		cmp.Compare(slices.Index(levels, a.Reference.Level()), slices.Index(levels, b.Reference.Level())),
+		cmp.Compare(a.Reference, b.Reference), cmp.Compare(a.ReferenceCode, b.ReferenceCode))
 }
 
 // compared says whether a zone has gaps: the quarters, and the IRIS and communes of the project.

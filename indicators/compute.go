@@ -26,6 +26,9 @@ type Input struct {
 	Methods     map[string]string       // zone → method preferred there, after the producer's own value
 	Comparisons map[string][]string     // zone → its comparison territories
 	GeographyAs map[geo.Layer]geo.Layer // figures of the first layer meet the contours of the second
+
+	Own    []string            // levels of zones of the partners' own, shared out among quarters as the IRIS are
+	Detail map[string][]string // convention → levels at which its figures may be shown; absent: all
 }
 
 // A Result is what a computation gives, ordered.
@@ -65,9 +68,9 @@ type computation struct {
 
 type partsKey struct{ target, source geo.Layer }
 
-// Compute makes the series of every indicator that has a figure, and their gaps. It reads no file and no
-// clock: the same input gives the same result.
-func Compute(in Input) (Result, error) {
+// series makes the series of figures that may all be shown together, and their gaps. base, when there is one, is what
+// open data give: wherever they have a figure it stands, and the others are said to be of the convention.
+func series(in Input, base *Result, convention string) (Result, error) {
 	c := &computation{Input: in, book: newBook(in.Layers, in.Columns, in.Sources, in.GeographyAs),
 		parts: map[partsKey][][]part{}}
 	if len(in.Communes) > 0 {
@@ -116,6 +119,9 @@ func Compute(in Input) (Result, error) {
 	}
 	slices.SortFunc(r.Values, CompareValues)
 	calibrations := calibrate(r)
+	if base != nil {
+		r.Values = base.under(convention, r.Values, in.Detail[convention])
+	}
 	r.Ecarts = c.gaps(r)
 	r.Alertes = append(append(c.alerts, c.review(r)...), calibrations...)
 	slices.SortFunc(r.Alertes, func(a, b Alerte) int { return cmp.Compare(a.ID, b.ID) })
@@ -150,7 +156,7 @@ func knownMethod(m string) bool { return slices.Contains(allMethods(), m) }
 
 func (c *computation) addParts(set OverlapSet) {
 	from, to := c.layers[set.From], c.layers[set.To]
-	if from == nil || to == nil || to.Layer.Level() != "iris" {
+	if from == nil || to == nil || to.Layer.Level() != "iris" && !slices.Contains(c.Own, to.Layer.Level()) {
 		return
 	}
 	list := make([][]part, len(from.Zones))
@@ -301,7 +307,8 @@ func (c *computation) producer(t *terms, key Key, z int) (Value, bool) {
 	out := Value{Key: key, Code: c.layers[key.Couche].Zones[z].Code, V: v, Statut: st, Nature: Producteur,
 		Methode: MethodeProducteur, Source: source}
 	if st != Disponible {
-		out.V, out.Source = 0, c.mention(t, z)
+		_, note := c.made(t, z)
+		out.V, out.Source, out.Note = 0, c.mention(t, z), note
 		return out, true
 	}
 	out.Couverture, out.Sources, out.PartMax = Some(1), 1, 1
@@ -312,6 +319,12 @@ func (c *computation) producer(t *terms, key Key, z int) (Value, bool) {
 	case t.def.Rule == Somme && t.def.Unit == "habitants" && v < 200:
 		out.Fiabilite, out.Note = Fragile, "effectif inférieur à 200"
 	}
+	if somme, note := c.made(t, z); somme || note != "" {
+		if somme {
+			out.Nature, out.Methode = Estimation, MethodeAgregation
+		}
+		out.Note = joinNotes(out.Note, note)
+	}
 	if as := c.as(t); as != "" {
 		out.Fiabilite = min(out.Fiabilite, Moyenne)
 		out.Note = joinNotes(out.Note, fmt.Sprintf("%s %s, vue sur les contours %s", Rapprochee, as, key.Couche))
@@ -319,9 +332,26 @@ func (c *computation) producer(t *terms, key Key, z int) (Value, bool) {
 	return out, true
 }
 
+// made says whether a figure is a sum of points, and what there is to say of its terms.
+func (c *computation) made(t *terms, z int) (somme bool, note string) {
+	for _, list := range [][]string{{t.def.Value}, t.def.Numerator, t.def.Denominator} {
+		for _, name := range list {
+			f := c.facts[factKey{name, t.sexe, t.mil, t.layer}]
+			if f == nil {
+				continue
+			}
+			somme = somme || f.Somme != nil && f.Somme[z]
+			if f.Notes != nil && f.Notes[z] != "" && !strings.Contains(note, f.Notes[z]) {
+				note = joinNotes(note, f.Notes[z])
+			}
+		}
+	}
+	return somme, note
+}
+
 func joinNotes(a, b string) string {
-	if a == "" {
-		return b
+	if a == "" || b == "" {
+		return a + b
 	}
 	return a + " ; " + b
 }

@@ -42,7 +42,7 @@ func Digest(e *Edition) (string, error) {
 	for i := range e.Values {
 		v := &e.Values[i]
 		w.key(v.Key)
-		w.text(v.Code, v.Methode, v.Source, v.Note)
+		w.text(v.Code, v.Methode, v.Source, v.Note, v.Convention)
 		w.number(v.V, float64(v.Statut), float64(v.Nature), float64(v.Sources), v.PartMax, float64(v.Fiabilite))
 		w.opt(v.Couverture, v.Min, v.Max, v.IC95Bas, v.IC95Haut)
 		w.flag(v.Retenue)
@@ -50,7 +50,7 @@ func Digest(e *Edition) (string, error) {
 	for i := range e.Ecarts {
 		x := &e.Ecarts[i]
 		w.key(x.Key)
-		w.text(x.Code, string(x.Reference), x.ReferenceCode, x.Unite, x.Motif)
+		w.text(x.Code, string(x.Reference), x.ReferenceCode, x.Unite, x.Motif, x.Convention)
 		w.opt(x.Valeur, x.ValeurReference, x.Ecart, x.Rapport)
 		w.number(float64(x.Statut))
 		w.flag(x.ReferenceInclut)

@@ -24,6 +24,8 @@ type facts struct {
 	Signale []bool
 	Source  []string  // where each figure comes from: "file : column", or its own reference
 	Edition int       // edition_source of the file they were first read from
+	Somme   []bool    // made of points; nil when none is
+	Notes   []string  // nil when there is none
 	As      geo.Layer // the layer the producer's codes refer to, when it is not the one they were met with
 }
 
@@ -73,6 +75,7 @@ func CompleteLayers(layers []geo.ZoneSet, columns []Column, as map[geo.Layer]geo
 		held[layers[i].Layer] = &layers[i]
 	}
 	missing := map[geo.Layer]map[string]bool{}
+	under := map[geo.Layer][]string{} // conventions
 	for _, c := range columns {
 		own, _, ok := place(c, held, as)
 		if ok {
@@ -81,12 +84,15 @@ func CompleteLayers(layers []geo.ZoneSet, columns []Column, as map[geo.Layer]geo
 		if missing[own] == nil {
 			missing[own] = map[string]bool{}
 		}
+		if !slices.Contains(under[own], c.Convention) {
+			under[own] = append(under[own], c.Convention)
+		}
 		for _, code := range c.Codes {
 			missing[own][code] = true
 		}
 	}
 	for layer, codes := range missing {
-		set := geo.ZoneSet{Layer: layer, Title: fmt.Sprintf("%s (sans contours)", layer), EPSG: layers[0].EPSG}
+		set := geo.ZoneSet{Layer: layer, Title: fmt.Sprintf("%s (sans contours)", layer), EPSG: layers[0].EPSG, Source: RestrictedLayer(under[layer]...)}
 		for code := range codes {
 			set.Zones = append(set.Zones, geo.Zone{Code: code})
 		}
@@ -111,8 +117,8 @@ func newBook(layers []geo.ZoneSet, columns []Column, sources []Source, as map[ge
 		bySource[s.ID] = s
 	}
 	columns = slices.Clone(columns)
-	slices.SortStableFunc(columns, func(x, y Column) int { // the latest edition first
-		return cmp.Or(cmp.Compare(bySource[y.Source].Edition, bySource[x.Source].Edition),
+	slices.SortStableFunc(columns, func(x, y Column) int { // open data before what a partner gave, the latest edition first
+		return cmp.Or(cmp.Compare(x.Convention, y.Convention), cmp.Compare(bySource[y.Source].Edition, bySource[x.Source].Edition),
 			cmp.Compare(x.Source, y.Source))
 	})
 	type clash struct {
@@ -149,6 +155,9 @@ func newBook(layers []geo.ZoneSet, columns []Column, sources []Source, as map[ge
 		if c.Header != "" {
 			where += " : " + c.Header
 		}
+		if c.Convention != "" {
+			where += " (convention " + c.Convention + ")"
+		}
 		for i, code := range c.Codes {
 			z, known := set.Index(code)
 			if !known {
@@ -170,6 +179,18 @@ func newBook(layers []geo.ZoneSet, columns []Column, sources []Source, as map[ge
 				continue
 			}
 			f.V[z], f.Statut[z], f.Source[z] = c.V[i], c.Statut[i], ref
+			if c.Somme {
+				if f.Somme == nil {
+					f.Somme = make([]bool, len(set.Zones))
+				}
+				f.Somme[z] = true
+			}
+			if c.Notes != nil && c.Notes[i] != "" {
+				if f.Notes == nil {
+					f.Notes = make([]string, len(set.Zones))
+				}
+				f.Notes[z] = c.Notes[i]
+			}
 			if c.Signale != nil && c.Signale[i] {
 				if f.Signale == nil {
 					f.Signale = make([]bool, len(set.Zones))

@@ -112,6 +112,7 @@ type Value struct {
 	Fiabilite  Fiabilite
 	Source     string // files and columns, or lines of a document, behind V
 	Note       string // in French, for readers
+	Convention string // the convention V may be shown under; empty: to everybody
 }
 
 // CompareValues orders values by indicator, layer, code, millésime, sex, the shown one first, then method.
@@ -142,6 +143,7 @@ type Ecart struct {
 	ReferenceInclut bool   // the reference includes the zone
 	Statut          Statut // Disponible when Ecart is present
 	Motif           string // in French: why there is no gap
+	Convention      string // as that of the two values
 }
 
 // A Column is one measured column of a parsed table: one variable, one sex, one millésime.
@@ -158,6 +160,10 @@ type Column struct {
 	Statut    []Statut
 	Signale   []bool   // flagged by the producer although present; nil when none is
 	Ref       []string // where each figure stands, when the source says it cell by cell; else nil
+
+	Convention string   // the convention its figures came under; empty: open data
+	Somme      bool     // the figures are sums, made of points that lie in each zone
+	Notes      []string // in French, for readers of each figure, such as why it was corrected; nil when there is none
 }
 
 // A Source is one file that was read, and how.
@@ -180,6 +186,9 @@ type Source struct {
 	Caption   string   // French caption for readers
 	Unknown   []string // codes of the project's départements that no layer holds, each with its row
 	Remarques []string // in French: what the reader noticed that a person should know
+
+	Convention string // of a deposit: the convention it came under, and the day it was handed in, AAAA-MM-JJ
+	Depose     string
 }
 
 // An Alerte is something a person should look at before publishing.
@@ -189,6 +198,8 @@ type Alerte struct {
 	Gravite string // "information", "attention", "bloquante"
 	Objet   string // what it is about: a zone, a file, an indicator
 	Message string // in French
+
+	Convention string // the convention the figures it quotes came under
 }
 
 // An OverlapSet is every pair of positive area between two layers.

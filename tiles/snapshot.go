@@ -85,8 +85,10 @@ func (l *layer) feature(i int) []byte {
 	return l.text[l.start[i]:end:end]
 }
 
-// NewSnapshot prepares an edition. version is the store's, which changes with each publication.
+// NewSnapshot prepares an edition. version is the store's, which changes with each publication. What partners gave
+// under a convention is not in it: nothing that is served can show it.
 func NewSnapshot(e *indicators.Edition, version string) (*Snapshot, error) {
+	e = indicators.Withhold(e)
 	s := &Snapshot{
 		edition: e, version: version, names: indicators.NewNames(e),
 		defs:   map[string]*indicators.Definition{},

@@ -1,12 +1,14 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -33,6 +35,7 @@ var sheets = map[string][]string{
 
 func (a *app) exportCmd() *cobra.Command {
 	var what, format, out, id string
+	var conventions []string
 	c := &cobra.Command{
 		Use:     "export --format csv|xlsx|geojson -o PATH",
 		Aliases: []string{"exporter"},
@@ -53,6 +56,10 @@ func (a *app) exportCmd() *cobra.Command {
 				if err != nil {
 					return err
 				}
+				e, err = a.shownUnder(e, conventions)
+				if err != nil {
+					return err
+				}
 				written, err := writeExport(e, what, format, out)
 				for _, path := range written {
 					a.say("%s", path)
@@ -65,7 +72,26 @@ func (a *app) exportCmd() *cobra.Command {
 	c.Flags().StringVar(&format, "format", "xlsx", "csv, xlsx or geojson")
 	c.Flags().StringVarP(&out, "output", "o", "", "file to write; a folder where there are several")
 	c.Flags().StringVar(&id, "edition", "", "edition to read (default: the published one)")
+	c.Flags().StringSliceVar(&conventions, "convention", nil, "include what came under this convention: for its recipients only")
 	return c
+}
+
+// shownUnder is the edition with the figures of the conventions named, and of no other.
+func (a *app) shownUnder(e *indicators.Edition, conventions []string) (*indicators.Edition, error) {
+	held := e.Conventions()
+	for _, id := range conventions {
+		if !slices.Contains(held, id) {
+			return nil, usage{fmt.Errorf("--convention %s: edition %s holds nothing under it; its conventions: %s", id, e.ID, cmp.Or(strings.Join(held, ", "), "none"))}
+		}
+	}
+	for _, id := range held {
+		if slices.Contains(conventions, id) {
+			a.say("convention %s: its figures are in this export: for its recipients only", id)
+		} else {
+			a.say("convention %s: its figures are left out (--convention %s includes them)", id, id)
+		}
+	}
+	return indicators.Withhold(e, conventions...), nil
 }
 
 // writeExport writes one file, or a folder where the format holds one table, and returns what it wrote.

@@ -372,7 +372,7 @@ func sampleEdition(id string) *indicators.Edition {
 		},
 		Values: []indicators.Value{
 			{Key: key("niveau_de_vie_median", "iris-2016", 2019, "T"), Code: "130470101", V: 0.30000000000000004, Methode: "producteur", Retenue: true,
-				Couverture: some(1), Sources: 1, PartMax: 1, Fiabilite: indicators.Bonne, Source: "a.csv: DISP_MED19"},
+				Couverture: some(1), Sources: 1, PartMax: 1, Fiabilite: indicators.Bonne, Source: "a.csv: DISP_MED19", Convention: "ops"},
 			{Key: key("niveau_de_vie_median", "iris-2016", 2019, "T"), Code: "130470102", Statut: indicators.Secret, Methode: "producteur", Retenue: true},
 			{Key: key("taux_chomage", "qpv-2015", 0, "F"), Code: "QP974001", V: 0, Nature: indicators.Estimation, Methode: "surface",
 				Couverture: some(0.5), PartMax: 1.0 / 3, Min: some(0), Max: some(17.25), IC95Bas: some(-1.5), IC95Haut: some(math.MaxFloat64),
@@ -384,7 +384,7 @@ func sampleEdition(id string) *indicators.Edition {
 			{Key: key("taux_chomage", "qpv-2015", 2016, "T"), Code: "QP974001", Reference: "commune-2018", ReferenceCode: "97411",
 				Valeur: some(17), ValeurReference: some(12), Ecart: some(5), Unite: "points", Rapport: some(17.0 / 12), ReferenceInclut: true},
 			{Key: key("taux_chomage", "qpv-2015", 2016, "T"), Code: "QP974001", Reference: "epci-2015", ReferenceCode: "241300417",
-				Statut: indicators.NonDisponible, Motif: "La référence n'a pas de valeur."},
+				Statut: indicators.NonDisponible, Motif: "La référence n'a pas de valeur.", Convention: "ops"},
 		},
 		Equipements: []indicators.Equipement{
 			{Code: "0001", Nom: "École de l'\"Île\"", Theme: "école", X: 870050.30000000000004, Y: 6270050 + 1.0/3, Source: "équipements.geojson",
@@ -392,8 +392,8 @@ func sampleEdition(id string) *indicators.Edition {
 			{Code: "2A", X: 1e-300, Y: -6270050}, // nameless, in no zone, far away
 			{Code: "A1", Theme: "gymnase", X: 870100, Y: 6270100, Zones: []indicators.EquipementZone{{Couche: "iris-2016", Code: "130470103"}}},
 		},
-		Sources: []indicators.Source{sampleSource, {ID: "z", Unknown: []string{}, Rows: 3}},
-		Alertes: []indicators.Alerte{{ID: "couverture/QP974001", Kind: "couverture", Gravite: "attention", Objet: "QP974001", Message: "Couverture de 50 %."}},
+		Sources: []indicators.Source{sampleSource, {ID: "z", Unknown: []string{}, Rows: 3, Convention: "ops", Depose: "2016-03-14"}},
+		Alertes: []indicators.Alerte{{ID: "couverture/QP974001", Kind: "couverture", Gravite: "attention", Objet: "QP974001", Message: "Couverture de 50 %.", Convention: "ops"}},
 	}
 }
 

@@ -136,7 +136,7 @@ func (s *gpkg) createWorking(ctx context.Context) error {
 		return fmt.Errorf("this file is not ours: give the store another name")
 	}
 	if n > 0 {
-		return nil
+		return s.upgradeWorking(ctx)
 	}
 	return s.write(ctx, func(tx *sql.Tx) error {
 		var src indicators.Source
@@ -152,6 +152,27 @@ func (s *gpkg) createWorking(ctx context.Context) error {
 		_, err := tx.ExecContext(ctx, fmt.Sprintf("%s%s; PRAGMA application_id = %d; PRAGMA user_version = %d",
 			gpkgTables, workingSchema, applicationID, userVersion))
 		return err
+	})
+}
+
+// upgradeWorking adds the columns that the working file of an earlier version lacks.
+func (s *gpkg) upgradeWorking(ctx context.Context) error {
+	var src indicators.Source
+	t := &table{name: "lecture", fields: sourceFields(&src)}
+	if lacking, err := missing(ctx, s.db, t); err != nil || len(lacking) == 0 {
+		return err
+	}
+	return s.write(ctx, func(tx *sql.Tx) error {
+		lacking, err := missing(ctx, tx, t) // another process may have done it meanwhile
+		if err != nil {
+			return err
+		}
+		for _, f := range lacking {
+			if _, err := tx.ExecContext(ctx, fmt.Sprintf("ALTER TABLE lecture ADD COLUMN %s TEXT", quote(f.name))); err != nil {
+				return err
+			}
+		}
+		return nil
 	})
 }
 

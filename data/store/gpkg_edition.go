@@ -365,9 +365,42 @@ type querier interface {
 	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
 }
 
-// readRows gives t the rows of a query of its columns.
+// missing lists the fields that a table does not have: one of an earlier version of the program.
+func missing(ctx context.Context, db querier, t *table) ([]field, error) {
+	rows, err := db.QueryContext(ctx, "SELECT name FROM pragma_table_info(?)", t.name)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	has := map[string]bool{}
+	for rows.Next() {
+		var name string
+		if err := rows.Scan(&name); err != nil {
+			return nil, err
+		}
+		has[name] = true
+	}
+	var out []field
+	for _, f := range t.fields {
+		if !has[f.name] && len(has) > 0 {
+			out = append(out, f)
+		}
+	}
+	return out, rows.Err()
+}
+
+// readRows gives t the rows of a query of its columns. One that the table does not have is NULL: SQLite would take its
+// quoted name for a text.
 func readRows(ctx context.Context, db querier, t *table, where string, args ...any) error {
-	rows, err := db.QueryContext(ctx, fmt.Sprintf("SELECT %s FROM %s %s", columnList(t.fields), quote(t.name), where), args...)
+	lacking, err := missing(ctx, db, t)
+	if err != nil {
+		return fmt.Errorf("%s: %w", t.name, err)
+	}
+	list := columnList(t.fields)
+	for _, f := range lacking {
+		list = strings.Replace(list, quote(f.name), "NULL", 1)
+	}
+	rows, err := db.QueryContext(ctx, fmt.Sprintf("SELECT %s FROM %s %s", list, quote(t.name), where), args...)
 	if err != nil {
 		return fmt.Errorf("%s: %w", t.name, err)
 	}

@@ -451,3 +451,48 @@ func TestReadOnlyFolder(t *testing.T) {
 		t.Errorf("writing: %v", err)
 	}
 }
+
+// A file of an earlier version lacks columns: they read as empty, and a run adds them to the working file.
+func TestOlderFilesLackColumns(t *testing.T) {
+	ctx := context.Background()
+	dir := t.TempDir()
+	path := filepath.Join(dir, "o.gpkg")
+	s := open(t, path, dir)
+	if err := errors.Join(s.PutSource(ctx, sampleSource, sampleWide(t, nil), nil), s.PutEdition(ctx, sampleEdition("e")), s.Close()); err != nil {
+		t.Fatal(err)
+	}
+	for file, tables := range map[string][]string{
+		filepath.Join(dir, "o.sources.gpkg"):       {"lecture"},
+		filepath.Join(dir, "o.editions", "e.gpkg"): {"serie", "ecart", "alerte", "source"},
+	} {
+		db, err := sql.Open("sqlite", sqliteURI(file, ""))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, name := range tables {
+			if _, err := db.ExecContext(ctx, "ALTER TABLE "+name+" DROP COLUMN convention"); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := db.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s = open(t, path, dir)
+	e, err := s.Edition(ctx, "e")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(e.Conventions()) != 0 || len(e.Values) == 0 {
+		t.Errorf("conventions %q of %d values: a missing column is empty", e.Conventions(), len(e.Values))
+	}
+	src := sampleSource
+	src.ID, src.Convention = "autre", "ops"
+	if err := s.PutSource(ctx, src, sampleWide(t, nil), nil); err != nil {
+		t.Fatal(err)
+	}
+	list, err := s.Sources(ctx)
+	if err != nil || len(list) != 2 || list[0].Convention != "ops" || list[1].Convention != "" {
+		t.Errorf("sources %+v, %v", list, err)
+	}
+}

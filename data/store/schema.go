@@ -386,7 +386,8 @@ func editionTables(e *indicators.Edition) []table {
 				{"nature", &v.Nature}, {"methode", &v.Methode}, {"retenue", &v.Retenue},
 				{"couverture", &v.Couverture}, {"nombre_sources", &v.Sources}, {"part_max", &v.PartMax},
 				{"methode_min", &v.Min}, {"methode_max", &v.Max}, {"ic95_bas", &v.IC95Bas}, {"ic95_haut", &v.IC95Haut},
-				{"fiabilite", &v.Fiabilite}, {"source", &v.Source}, {"note", &v.Note}},
+				{"fiabilite", &v.Fiabilite}, {"source", &v.Source}, {"note", &v.Note},
+				{"convention", &v.Convention}},
 			next: func() (bool, error) {
 				ok, err := loadValue()
 				valeur = indicators.Opt{V: v.V, OK: v.Statut == indicators.Disponible}
@@ -408,7 +409,8 @@ func editionTables(e *indicators.Edition) []table {
 				{"couche_reference", (*string)(&gap.Reference)}, {"code_reference", &gap.ReferenceCode},
 				{"valeur", &gap.Valeur}, {"valeur_reference", &gap.ValeurReference}, {"ecart", &gap.Ecart},
 				{"unite", &gap.Unite}, {"rapport", &gap.Rapport}, {"reference_inclut", &gap.ReferenceInclut},
-				{"statut", &gap.Statut}, {"motif", &gap.Motif}},
+				{"statut", &gap.Statut}, {"motif", &gap.Motif},
+				{"convention", &gap.Convention}},
 			next: over(e.Ecarts, &gap), add: into(&e.Ecarts, &gap),
 		}, {
 			name: "source", title: "Sources",
@@ -416,7 +418,7 @@ func editionTables(e *indicators.Edition) []table {
 		}, {
 			name: "alerte", title: "Alertes à examiner avant publication",
 			fields: []field{{"id", &al.ID}, {"genre", &al.Kind}, {"gravite", &al.Gravite}, {"objet", &al.Objet},
-				{"message", &al.Message}},
+				{"message", &al.Message}, {"convention", &al.Convention}},
 			next: over(e.Alertes, &al), add: into(&e.Alertes, &al),
 		},
 	}
@@ -470,7 +472,7 @@ func sourceFields(s *indicators.Source) []field {
 		{"sha256", &s.SHA256}, {"octets", &s.Bytes}, {"edition_source", (*year)(&s.Edition)}, {"niveau", &s.Level},
 		{"geographie", (*year)(&s.Vintage)}, {"lignes", &s.Rows}, {"lignes_retenues", &s.Kept},
 		{"legende", &s.Caption}, {"codes_inconnus", (*words)(&s.Unknown)},
-		{"remarques", (*words)(&s.Remarques)}}
+		{"remarques", (*words)(&s.Remarques)}, {"convention", &s.Convention}, {"depose", &s.Depose}}
 }
 
 // zoneTable is the zones of one layer. Geometries go through the encoding of the store.
