@@ -17,6 +17,9 @@ type Card struct {
 	// A trailing .gz is understood.
 	Files []string `yaml:"files"`
 
+	// Downloads are the addresses of the files, by edition_source; "{AAAA}" stands for the years that have none.
+	Downloads map[string]Download `yaml:"downloads"`
+
 	Level      string            `yaml:"level"`      // level of the zones
 	Vintage    YearRule          `yaml:"vintage"`    // boundaries the codes refer to: a year, "edition", "edition+1", a map edition → year
 	Layout     Layout            `yaml:"table"`      // only what cannot be told from the file

@@ -341,6 +341,9 @@ func (c *Card) check() error {
 	if l := c.Long; l != nil && (l.Variable == "" || l.Millesime == "" || l.Value == "") {
 		no("long: variable, millesime and value are needed")
 	}
+	if err := c.checkDownloads(); err != nil {
+		bad = append(bad, err)
+	}
 	return errors.Join(bad...)
 }
 
