@@ -19,14 +19,15 @@ type factKey struct {
 
 // facts are the figures of one variable for every zone of one layer, by position of the zone.
 type facts struct {
-	V       []float64
-	Statut  []Statut // NonDisponible where no source says anything
-	Signale []bool
-	Source  []string  // where each figure comes from: "file : column", or its own reference
-	Edition int       // edition_source of the file they were first read from
-	Somme   []bool    // made of points; nil when none is
-	Notes   []string  // nil when there is none
-	As      geo.Layer // the layer the producer's codes refer to, when it is not the one they were met with
+	V          []float64
+	Statut     []Statut // NonDisponible where no source says anything
+	Signale    []bool
+	Source     []string  // where each figure comes from: "file : column", or its own reference
+	Edition    int       // edition_source of the file they were first read from
+	Precedence int       // of that file
+	Somme      []bool    // made of points; nil when none is
+	Notes      []string  // nil when there is none
+	As         geo.Layer // the layer the producer's codes refer to, when it is not the one they were met with
 }
 
 // A book holds every figure that was read, placed on the layers of the project.
@@ -103,8 +104,8 @@ func CompleteLayers(layers []geo.ZoneSet, columns []Column, as map[geo.Layer]geo
 	return layers
 }
 
-// newBook places every column on its layer. Where two files give the same figure the latest edition is kept,
-// and a difference is reported.
+// newBook places every column on its layer. Where two files give the same figure the one of higher precedence is
+// kept, then the latest edition, and a difference is reported.
 func newBook(layers []geo.ZoneSet, columns []Column, sources []Source, as map[geo.Layer]geo.Layer) *book {
 	b := &book{layers: map[geo.Layer]*geo.ZoneSet{}, facts: map[factKey]*facts{}}
 	for i := range layers {
@@ -117,13 +118,15 @@ func newBook(layers []geo.ZoneSet, columns []Column, sources []Source, as map[ge
 		bySource[s.ID] = s
 	}
 	columns = slices.Clone(columns)
-	slices.SortStableFunc(columns, func(x, y Column) int { // open data before what a partner gave, the latest edition first
-		return cmp.Or(cmp.Compare(x.Convention, y.Convention), cmp.Compare(bySource[y.Source].Edition, bySource[x.Source].Edition),
+	slices.SortStableFunc(columns, func(x, y Column) int { // open data before what a partner gave, then the one that wins first
+		return cmp.Or(cmp.Compare(x.Convention, y.Convention),
+			cmp.Compare(bySource[y.Source].Precedence, bySource[x.Source].Precedence),
+			cmp.Compare(bySource[y.Source].Edition, bySource[x.Source].Edition),
 			cmp.Compare(x.Source, y.Source))
 	})
 	type clash struct {
-		n     int
-		first string
+		n          int
+		first, why string
 	}
 	clashes := map[string]*clash{}
 	for _, c := range columns {
@@ -139,7 +142,7 @@ func newBook(layers []geo.ZoneSet, columns []Column, sources []Source, as map[ge
 		f := b.facts[key]
 		if f == nil {
 			f = &facts{V: make([]float64, len(set.Zones)), Statut: make([]Statut, len(set.Zones)),
-				Source: make([]string, len(set.Zones)), Edition: bySource[c.Source].Edition}
+				Source: make([]string, len(set.Zones)), Edition: bySource[c.Source].Edition, Precedence: bySource[c.Source].Precedence}
 			for i := range f.Statut {
 				f.Statut[i] = NonDisponible
 			}
@@ -171,7 +174,11 @@ func newBook(layers []geo.ZoneSet, columns []Column, sources []Source, as map[ge
 				if f.Statut[z] == Disponible && c.Statut[i] == Disponible && !near(f.V[z], c.V[i]) {
 					id := fmt.Sprintf("%s|%s", f.Source[z], where)
 					if clashes[id] == nil {
-						clashes[id] = &clash{first: fmt.Sprintf("%s, %s %s : %s contre %s", code, c.Variable,
+						why := "la plus récente"
+						if f.Precedence > bySource[c.Source].Precedence {
+							why = "celle dont la fiche a la précédence"
+						}
+						clashes[id] = &clash{why: why, first: fmt.Sprintf("%s, %s %s : %s contre %s", code, c.Variable,
 							FormatMillesime(c.Millesime), FormatNumber(f.V[z]), FormatNumber(c.V[i]))}
 					}
 					clashes[id].n++
@@ -209,8 +216,8 @@ func newBook(layers []geo.ZoneSet, columns []Column, sources []Source, as map[ge
 	for id, c := range clashes {
 		kept, other, _ := strings.Cut(id, "|")
 		b.alerts = append(b.alerts, Alerte{ID: "precedence:" + id, Kind: "precedence", Gravite: "information",
-			Objet: kept, Message: fmt.Sprintf("%d valeur(s) diffèrent de « %s » ; la plus récente est retenue (première : %s)",
-				c.n, other, c.first)})
+			Objet: kept, Message: fmt.Sprintf("%d valeur(s) diffèrent de « %s » ; %s est retenue (première : %s)",
+				c.n, other, c.why, c.first)})
 	}
 	return b
 }

@@ -71,6 +71,10 @@ func (c *computation) reviewSources() []Alerte {
 			out = append(out, Alerte{ID: "lecture:" + s.ID + ":" + remarque, Kind: "lecture", Gravite: "information",
 				Objet: s.File, Message: remarque})
 		}
+		if s.Unverified {
+			out = append(out, Alerte{ID: "fiche:" + s.ID, Kind: "fiche", Gravite: "attention", Objet: s.File,
+				Message: fmt.Sprintf("la fiche %s a été écrite d'après la seule documentation : comparer quelques chiffres avec le fichier", s.Card)})
+		}
 		if n := len(s.Unknown); n > 0 {
 			out = append(out, Alerte{ID: "code_inconnu:" + s.ID, Kind: "code_inconnu", Gravite: "attention", Objet: s.File,
 				Message: fmt.Sprintf("%d code(s) du département absents de la géographie : %s", n, some(s.Unknown, 5))})

@@ -164,6 +164,18 @@ type Column struct {
 	Convention string   // the convention its figures came under; empty: open data
 	Somme      bool     // the figures are sums, made of points that lie in each zone
 	Notes      []string // in French, for readers of each figure, such as why it was corrected; nil when there is none
+
+	// What the card of the source says of the variable.
+	Exploitation string // of the census: "principale", "complementaire", or empty
+	Enquetes     []int  // the annual census surveys behind the millésime, in order; nil when it is no census figure
+}
+
+// A Break is a break in a series: from this millésime on the variables, or every one of the source when none is named,
+// do not compare with what they were.
+type Break struct {
+	Variables []string `yaml:"variables"`
+	Millesime int      `yaml:"millesime"`
+	Text      string   `yaml:"text"` // in French
 }
 
 // A Source is one file that was read, and how.
@@ -189,6 +201,12 @@ type Source struct {
 
 	Convention string // of a deposit: the convention it came under, and the day it was handed in, AAAA-MM-JJ
 	Depose     string
+
+	// What its card says of the source.
+	Protection string  // "aucune", "blanchiment", "perturbation", or empty when not known
+	Precedence int     // of two sources that give the same figure the higher wins
+	Breaks     []Break // in its series
+	Unverified bool    // its card was written from documentation alone
 }
 
 // An Alerte is something a person should look at before publishing.

@@ -1,5 +1,7 @@
 package ingest
 
+import "observatoire/indicators"
+
 // A Card (fiche) describes a published file or family of files: data, read from YAML. A key the reader does
 // not know is an error.
 type Card struct {
@@ -11,27 +13,47 @@ type Card struct {
 	Page     string `yaml:"page"`    // where a person reads about it
 	Caption  string `yaml:"caption"` // in French, for readers; {AAAA} is the edition_source
 	Release  string `yaml:"release"` // usual month of release, in French
-	Note     string `yaml:"note"`    // limits and breaks, in French
+	Note     string `yaml:"note"`    // limits, in French
 
-	// Files are patterns of base names; {AAAA} or {AA} in one is the edition_source, the year of the file.
-	// A trailing .gz is understood.
+	// ReleaseMonth and ReleaseLag make the calendar: the month (1 to 12) in which the file of an edition is usually
+	// published, and how many years after that edition.
+	ReleaseMonth int    `yaml:"release_month"`
+	ReleaseLag   int    `yaml:"release_lag"`
+	Geography    string `yaml:"geography"`  // which boundaries the codes refer to, in French
+	Unverified   bool   `yaml:"unverified"` // written from documentation, no published file at hand
+
+	// Files are patterns of base names; {AAAA} or {AA} in one is the edition_source, the year of the file, and
+	// {NIVEAU} a word of levels. A trailing .gz is understood.
 	Files []string `yaml:"files"`
 
 	// Downloads are the addresses of the files, by edition_source; "{AAAA}" stands for the years that have none.
 	Downloads map[string]Download `yaml:"downloads"`
 
-	Level      string            `yaml:"level"`      // level of the zones
+	Level string `yaml:"level"` // level of the zones
+	// Levels is for a family that covers several: what stands at {NIVEAU} in the file's name, or in LevelColumn,
+	// says which. [Card.At] narrows such a card to one of them.
+	Levels      map[string]LevelRule `yaml:"levels"`
+	LevelColumn string               `yaml:"level_column"`
+
 	Vintage    YearRule          `yaml:"vintage"`    // boundaries the codes refer to: a year, "edition", "edition+1", a map edition → year
 	Layout     Layout            `yaml:"table"`      // only what cannot be told from the file
-	Key        []string          `yaml:"key"`        // column of the zone code: the first that the file has
+	Key        []string          `yaml:"key"`        // column of the zone code: the first that the file has; "DEP:2 + COM:3" joins columns, each brought to its width
 	Width      int               `yaml:"key_width"`  // lost leading zeros are restored up to this width; 0: codes are left as they are
+	KeyPrefix  []string          `yaml:"key_prefix"` // taken off a code that begins with it; {AAAA} is any year
+	Where      map[string]Words  `yaml:"where"`      // column → the values of the rows to read; the others are left out
 	Drop       []string          `yaml:"drop"`       // keys of aggregate rows, such as "Ensemble"
 	Tokens     map[string]string `yaml:"tokens"`     // cell → statut, besides the usual s, ns, nd, so, ///
 	Notes      map[string]string `yaml:"notes"`      // code in a NOTE column → statut, or "signale": present but flagged
-	Protection string            `yaml:"protection"` // "aucune", "blanchiment" or "perturbation"
+	Protection Protection        `yaml:"protection"`
+
+	// Precedence orders the files that give the same figure: the higher wins, and a difference is reported; at equal
+	// precedence the latest edition.
+	Precedence int                `yaml:"precedence"`
+	Breaks     []indicators.Break `yaml:"breaks"`
 
 	Variables []Variable `yaml:"variables"`
-	Long      *Long      `yaml:"long"` // the table has one figure a row
+	Blocks    []Block    `yaml:"blocks"` // variables that share their year, note, survey…
+	Long      *Long      `yaml:"long"`   // the table has one figure a row
 
 	// For a layer: attributes of the zones, each the first the file has. For a composition: the commune
 	// and the name of the zone it belongs to.
@@ -54,27 +76,69 @@ type Layout struct {
 	HeaderRow int    `yaml:"header_row"` // 1 is the first row; the row of the codes where there are two
 }
 
+// A LevelRule is the level of some files or rows of a family, and the vintage of its boundaries where it is not the card's.
+// In YAML a word is a level alone.
+type LevelRule struct {
+	Level   string    `yaml:"level"`
+	Vintage *YearRule `yaml:"vintage"`
+}
+
 // A Variable says which columns hold one of the producer's variables.
 type Variable struct {
-	ID      string     `yaml:"id"`      // stable across the years, such as "disp_q2"
-	Columns SexColumns `yaml:"columns"` // by sex; {AA} and {AAAA} in a name are the millésime
+	ID string `yaml:"id"` // stable across the years, such as "disp_q2"
+	// Columns by sex: {AA} and {AAAA} in a name are the millésime; {S} the letter of the sex, none for all; "A + B" is
+	// the sum of two columns.
+	Columns SexColumns `yaml:"columns"`
+	Traits  `yaml:",inline"`
+}
+
+// Traits are what variables of a table share.
+type Traits struct {
 	// Millesime is the year of the figures: a year, "edition", "edition-1", a map edition_source → year,
 	// "column" (taken from {AA} in the column's name, all that match), or "inconnu".
 	Millesime YearRule `yaml:"millesime"`
-	Note      []string `yaml:"note"`     // names of its NOTE column: the first the file has
+	Note      []string `yaml:"note"`     // names of the NOTE column: the first the file has
 	Optional  bool     `yaml:"optional"` // some years do not have it
 	Census    bool     `yaml:"census"`   // a count of the census survey: fragile under 200
+	// Exploitation of the census: "principale", or "complementaire" (a sample in large communes).
+	Exploitation string  `yaml:"exploitation"`
+	Enquetes     Surveys `yaml:"enquetes"` // annual census surveys behind a millésime
+}
+
+// A Block gives the same traits to several variables, by id.
+type Block struct {
+	Traits    `yaml:",inline"`
+	Variables map[string]SexColumns `yaml:"variables"`
+}
+
+// Protection is how the producer protects people in the figures: "aucune", "blanchiment" (small figures are left out) or "perturbation"
+// (figures are moved: F + H ≠ T is then normal). In YAML a word, or a map: from this edition_source on.
+type Protection map[int]string
+
+// Surveys are the annual census surveys behind a millésime. In YAML "cycle", or a map millésime → years.
+type Surveys struct {
+	Cycle       bool
+	ByMillesime map[int][]int
 }
 
 // Long names the columns of a table with one figure a row.
 type Long struct {
-	Variable  string `yaml:"variable"`
-	Sexe      string `yaml:"sexe"`
-	Millesime string `yaml:"millesime"`
-	Value     string `yaml:"value"`
-	Statut    string `yaml:"statut"`    // optional
-	Reference string `yaml:"reference"` // optional: where in the document the figure stands
-	Note      string `yaml:"note"`      // optional: a flag such as "reconstitué"
+	Variable string `yaml:"variable"` // the column that names the variable, unless Series does
+	// Series are the variables, each with the values that its rows have in other columns; rows of none are left out.
+	Series    map[string]map[string]Words `yaml:"series"`
+	Sexe      string                      `yaml:"sexe"`
+	Sexes     map[string]string           `yaml:"sexes"`     // the producer's codes, where they are not T, F, H
+	Millesime string                      `yaml:"millesime"` // its column; without one the card's year says it
+	Year      *YearRule                   `yaml:"year"`      // where there is no such column
+	Value     string                      `yaml:"value"`
+	Statut    string                      `yaml:"statut"`    // optional
+	Statuts   map[string]string           `yaml:"statuts"`   // the producer's codes → statut, or "signale"; an empty one says nothing
+	Reference string                      `yaml:"reference"` // optional: where in the document the figure stands
+	Note      string                      `yaml:"note"`      // optional: a flag such as "reconstitué"
+
+	Census       bool    `yaml:"census"` // as of a variable
+	Exploitation string  `yaml:"exploitation"`
+	Enquetes     Surveys `yaml:"enquetes"`
 }
 
 // A YearRule gives a year from the edition_source of a file. The zero rule gives none.
@@ -88,3 +152,6 @@ type YearRule struct {
 // SexColumns are the candidate column names of a variable, by sex ("T", "F", "H"). In YAML a string or a list
 // stands for sex T.
 type SexColumns map[string][]string
+
+// Words are values of a column; in YAML one may stand alone.
+type Words []string

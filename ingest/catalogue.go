@@ -81,12 +81,7 @@ func unknownKeys(name string, node ast.Node, t reflect.Type) []error {
 		}
 	case reflect.Struct:
 		fields := map[string]reflect.Type{}
-		for i := range t.NumField() {
-			f := t.Field(i)
-			if key, _, _ := strings.Cut(f.Tag.Get("yaml"), ","); f.IsExported() && key != "" && key != "-" {
-				fields[key] = f.Type
-			}
-		}
+		addFields(fields, t)
 		for _, kv := range pairs(node) {
 			token := kv.Key.GetToken()
 			ft, ok := fields[token.Value]
@@ -99,6 +94,21 @@ func unknownKeys(name string, node ast.Node, t reflect.Type) []error {
 		}
 	}
 	return bad
+}
+
+// addFields adds the keys of a struct, those of the structs it takes inline among them.
+func addFields(fields map[string]reflect.Type, t reflect.Type) {
+	for i := range t.NumField() {
+		f := t.Field(i)
+		key, option, _ := strings.Cut(f.Tag.Get("yaml"), ",")
+		switch {
+		case !f.IsExported():
+		case option == "inline":
+			addFields(fields, f.Type)
+		case key != "" && key != "-":
+			fields[key] = f.Type
+		}
+	}
 }
 
 // pairs are the keys and values of a mapping; a mapping of one key is a node of its own kind.
@@ -218,16 +228,20 @@ func (r YearRule) Year(edition int) int {
 	return r.ByEdition[edition]
 }
 
-// UnmarshalYAML reads the names of columns by sex; a string or a list stands for sex T.
+// UnmarshalYAML reads the names of columns by sex; a string or a list stands for sex T, or for the three when {S} is
+// in one.
 func (s *SexColumns) UnmarshalYAML(unmarshal func(any) error) error {
-	var one string
-	if unmarshal(&one) == nil {
-		*s = SexColumns{"T": {one}}
-		return nil
-	}
-	var list []string
+	var list nameList
 	if unmarshal(&list) == nil {
 		*s = SexColumns{"T": list}
+		if slices.ContainsFunc(list, func(n string) bool { return strings.Contains(n, "{S}") }) {
+			*s = SexColumns{}
+			for sexe, letter := range map[string]string{"T": "", "F": "F", "H": "H"} {
+				for _, n := range list {
+					(*s)[sexe] = append((*s)[sexe], strings.ReplaceAll(n, "{S}", letter))
+				}
+			}
+		}
 		return nil
 	}
 	var any map[string]nameList
@@ -259,11 +273,105 @@ func (l *nameList) UnmarshalYAML(unmarshal func(any) error) error {
 	return unmarshal((*[]string)(l))
 }
 
+// UnmarshalYAML reads a word or a list of words.
+func (w *Words) UnmarshalYAML(unmarshal func(any) error) error {
+	return (*nameList)(w).UnmarshalYAML(unmarshal)
+}
+
+// UnmarshalYAML reads the name of a level, or {level: …, vintage: …}.
+func (r *LevelRule) UnmarshalYAML(unmarshal func(any) error) error {
+	if unmarshal(&r.Level) == nil {
+		return nil
+	}
+	var keys map[string]any
+	if err := unmarshal(&keys); err != nil {
+		return err
+	}
+	for _, k := range slices.Sorted(maps.Keys(keys)) {
+		if k != "level" && k != "vintage" {
+			return fmt.Errorf("unknown key %q: a level, or level and vintage", k)
+		}
+	}
+	type plain LevelRule
+	return unmarshal((*plain)(r))
+}
+
+var protections = []string{"aucune", "blanchiment", "perturbation"}
+
+// UnmarshalYAML reads a word, or a map edition_source → word.
+func (p *Protection) UnmarshalYAML(unmarshal func(any) error) error {
+	var word string
+	if unmarshal(&word) == nil {
+		*p = Protection{0: word}
+	} else if err := unmarshal((*map[int]string)(p)); err != nil {
+		return err
+	}
+	for _, from := range slices.Sorted(maps.Keys(*p)) {
+		if !slices.Contains(protections, (*p)[from]) {
+			return fmt.Errorf("protection: %q: one of %s", (*p)[from], strings.Join(protections, ", "))
+		}
+		if from != 0 && checkYear(from) != nil {
+			return fmt.Errorf("protection: %w", checkYear(from))
+		}
+	}
+	return nil
+}
+
+// Of gives the protection of the figures of an edition_source: "" when it is not known.
+func (p Protection) Of(edition int) string {
+	word, since := p[0], 0
+	for from, w := range p {
+		if from > since && from <= edition {
+			word, since = w, from
+		}
+	}
+	return word
+}
+
+// UnmarshalYAML reads "cycle", or a map millésime → years.
+func (s *Surveys) UnmarshalYAML(unmarshal func(any) error) error {
+	var word string
+	if unmarshal(&word) == nil {
+		if s.Cycle = word == "cycle"; !s.Cycle {
+			return fmt.Errorf("enquetes: %q: cycle, or a map millésime: [years of the surveys]", word)
+		}
+		return nil
+	}
+	return unmarshal(&s.ByMillesime)
+}
+
+// Of lists the annual census surveys behind a millésime, in order; nil when it is not said.
+//
+// The cycle is five surveys: those of the year, the two before and the two after. That of 2021 did not take place (it was put off to 2022
+// because of the epidemic), so that from the millésime 2019 on the five are the last that took place up to the second year after:
+// 2016 to 2020 for 2019; 2019, 2020, 2022, 2023 and 2024 for 2022. The first survey is that of 2004.
+func (s Surveys) Of(millesime int) []int {
+	if !s.Cycle {
+		return s.ByMillesime[millesime]
+	}
+	if millesime < 2006 {
+		return nil
+	}
+	var years []int
+	for y := millesime + 2; len(years) < 5; y-- {
+		if y != 2021 {
+			years = append(years, y)
+		}
+	}
+	slices.Reverse(years)
+	return years
+}
+
 // LoadCard reads a card. The error names the line of what cannot be understood.
 func LoadCard(name string, b []byte) (*Card, error) {
 	c := &Card{}
 	if err := UnmarshalStrict(name, b, c); err != nil {
 		return nil, err
+	}
+	for _, block := range c.Blocks {
+		for _, id := range slices.Sorted(maps.Keys(block.Variables)) {
+			c.Variables = append(c.Variables, Variable{id, block.Variables[id], block.Traits})
+		}
 	}
 	sum := sha256.Sum256(b)
 	c.Hash = hex.EncodeToString(sum[:])
@@ -282,8 +390,15 @@ func (c *Card) check() error {
 	}
 	switch c.Kind {
 	case "table":
-		if c.Level == "" {
-			no("level: missing: the level of the zones, such as iris")
+		if (c.Level == "") == (len(c.Levels) == 0) {
+			no("level: the level of the zones, such as iris; or levels, where the family covers several")
+		}
+		named := slices.ContainsFunc(c.Files, func(f string) bool { return strings.Contains(f, "{NIVEAU}") })
+		if len(c.Levels) > 0 && named == (c.LevelColumn != "") {
+			no("levels: say where a level is found: {NIVEAU} in the patterns of files, or level_column")
+		}
+		if len(c.Levels) == 0 && (named || c.LevelColumn != "") {
+			no("levels: missing: what {NIVEAU} or level_column may hold, each with its level")
 		}
 		if len(c.Key) == 0 {
 			no("key: missing: the column of the zone code")
@@ -302,8 +417,25 @@ func (c *Card) check() error {
 	default:
 		no("kind: %q: one of table, layer, composition", c.Kind)
 	}
-	if !slices.Contains([]string{"", "aucune", "blanchiment", "perturbation"}, c.Protection) {
-		no("protection: %q: one of aucune, blanchiment, perturbation", c.Protection)
+	for _, word := range slices.Sorted(maps.Keys(c.Levels)) {
+		if r := c.Levels[word]; r.Level == "" || r.Vintage != nil && r.Vintage.Column {
+			no("levels: %s: a level, and a vintage that is not read in a column", word)
+		}
+	}
+	if c.ReleaseMonth < 0 || c.ReleaseMonth > 12 {
+		no("release_month: %d: from 1 to 12", c.ReleaseMonth)
+	}
+	for _, k := range c.Key {
+		if _, err := parseKey(k); err != nil {
+			no("key: %w", err)
+		} else if c.Kind != "table" && strings.Contains(k, " + ") {
+			no("key: %s: only a table may join columns", k)
+		}
+	}
+	for i, b := range c.Breaks {
+		if checkYear(b.Millesime) != nil || b.Text == "" {
+			no("breaks[%d]: millesime and text are needed: from which year on, and why", i)
+		}
 	}
 	if !slices.Contains([]string{"", ",", "."}, c.Layout.Decimal) {
 		no(`table.decimal: %q: "," or "."`, c.Layout.Decimal)
@@ -330,6 +462,9 @@ func (c *Card) check() error {
 			no("variables: %s: given twice: list its columns under one", v.ID)
 		}
 		seen[v.ID] = true
+		if !slices.Contains([]string{"", "principale", "complementaire"}, v.Exploitation) {
+			no("variables: %s: exploitation: %q: principale or complementaire", v.ID, v.Exploitation)
+		}
 		for _, names := range v.Columns {
 			for _, n := range names {
 				if v.Millesime.Column && !strings.Contains(n, "{AA}") && !strings.Contains(n, "{AAAA}") {
@@ -338,13 +473,125 @@ func (c *Card) check() error {
 			}
 		}
 	}
-	if l := c.Long; l != nil && (l.Variable == "" || l.Millesime == "" || l.Value == "") {
-		no("long: variable, millesime and value are needed")
+	for _, b := range c.Breaks {
+		for _, v := range b.Variables {
+			if !seen[v] && (c.Long == nil || c.Long.Series != nil && c.Long.Series[v] == nil) {
+				no("breaks: %s: no such variable in the card", v)
+			}
+		}
+	}
+	if l := c.Long; l != nil {
+		if (l.Variable == "") == (len(l.Series) == 0) || l.Value == "" {
+			no("long: value, and either variable (a column) or series, are needed")
+		}
+		if (l.Millesime == "") == (l.Year == nil) || l.Year != nil && l.Year.Column {
+			no("long: give millesime, the column of the year, or year, a rule")
+		}
+		for _, code := range slices.Sorted(maps.Keys(l.Sexes)) {
+			if !slices.Contains(sexes, l.Sexes[code]) {
+				no("long.sexes: %s: %q is no sex: T, F or H", code, l.Sexes[code])
+			}
+		}
+		for _, code := range slices.Sorted(maps.Keys(l.Statuts)) {
+			if _, err := indicators.ParseStatut(l.Statuts[code]); err != nil {
+				no("long.statuts: %s: %w", code, err)
+			}
+		}
+		if !slices.Contains([]string{"", "principale", "complementaire"}, l.Exploitation) {
+			no("long.exploitation: %q: principale or complementaire", l.Exploitation)
+		}
 	}
 	if err := c.checkDownloads(); err != nil {
 		bad = append(bad, err)
 	}
 	return errors.Join(bad...)
+}
+
+// A keyPart is a column of the zone code, and the width its zeros are restored to; 0: as it is.
+type keyPart struct {
+	column string
+	width  int
+}
+
+// parseKey reads "IRIS", or "DEP:2 + COM:3": columns that make the code together.
+func parseKey(s string) ([]keyPart, error) {
+	if !strings.Contains(s, " + ") {
+		return []keyPart{{column: s}}, nil
+	}
+	var parts []keyPart
+	for part := range strings.SplitSeq(s, " + ") {
+		column, width, ok := strings.Cut(strings.TrimSpace(part), ":")
+		n, err := strconv.Atoi(width)
+		if !ok || err != nil || n < 1 || column == "" {
+			return nil, fmt.Errorf("%q: a joined key is written COLUMN:WIDTH + COLUMN:WIDTH, such as DEP:2 + COM:3", s)
+		}
+		parts = append(parts, keyPart{column, n})
+	}
+	return parts, nil
+}
+
+// At is the card narrowed to one of its levels: of a table that holds several, the rows of that level. A card of one level is
+// returned as it is.
+func (c *Card) At(level string) *Card {
+	if len(c.Levels) == 0 {
+		return c
+	}
+	at := *c
+	at.Level, at.Levels, at.LevelColumn = level, nil, ""
+	var words Words
+	for _, word := range slices.Sorted(maps.Keys(c.Levels)) {
+		if r := c.Levels[word]; r.Level == level {
+			words = append(words, word)
+			if r.Vintage != nil {
+				at.Vintage = *r.Vintage
+			}
+		}
+	}
+	if c.LevelColumn != "" {
+		at.Where = maps.Clone(c.Where)
+		if at.Where == nil {
+			at.Where = map[string]Words{}
+		}
+		at.Where[c.LevelColumn] = words
+	}
+	return &at
+}
+
+// LevelsOf lists the levels a file of that base name holds by the card: one, but for a table whose rows say their level.
+func (c *Card) LevelsOf(base string) []string {
+	if len(c.Levels) == 0 {
+		return []string{c.Level}
+	}
+	var levels []string
+	for _, r := range c.Levels {
+		levels = append(levels, r.Level)
+	}
+	if c.LevelColumn == "" {
+		_, word, _ := c.named(base)
+		levels = nil
+		if r, ok := c.Levels[word]; ok {
+			levels = []string{r.Level}
+		}
+	}
+	slices.Sort(levels)
+	return slices.Compact(levels)
+}
+
+// Describe completes a source and its columns, as a store gives them back, with what the card says of them.
+func (c *Card) Describe(s *indicators.Source, columns []indicators.Column) {
+	s.Protection, s.Precedence, s.Breaks, s.Unverified = c.Protection.Of(s.Edition), c.Precedence, c.Breaks, c.Unverified
+	for i := range columns {
+		col := &columns[i]
+		if c.Long != nil {
+			col.Exploitation, col.Enquetes = c.Long.Exploitation, c.Long.Enquetes.Of(col.Millesime)
+			continue
+		}
+		for _, v := range c.Variables {
+			if v.ID == col.Variable {
+				col.Exploitation, col.Enquetes = v.Exploitation, v.Enquetes.Of(col.Millesime)
+			}
+		}
+	}
 }
 
 // signale in Card.Notes: the figure is present, but its producer flags it.
@@ -360,42 +607,78 @@ func (c *Card) yearNeeded() bool {
 		return false
 	}
 	for _, v := range c.Variables {
-		if !v.Millesime.Column && (v.Millesime.Offset != nil || len(v.Millesime.ByEdition) > 0) {
+		if v.Millesime.dated() {
 			return true
 		}
 	}
-	return c.Vintage.Offset != nil
+	return c.Vintage.Offset != nil || c.Long != nil && c.Long.Year != nil && c.Long.Year.dated()
 }
+
+// dated says whether a year is told from the edition_source.
+func (r YearRule) dated() bool { return !r.Column && (r.Offset != nil || len(r.ByEdition) > 0) }
 
 // edition is the year a base name gives by the card's patterns; ok is false when none fits.
 func (c *Card) edition(base string) (year int, ok bool) {
+	year, _, ok = c.named(base)
+	return year, ok
+}
+
+// named reads the year and the word of levels in a base name; ok is false when no pattern fits.
+func (c *Card) named(base string) (year int, word string, ok bool) {
 	for _, p := range c.Files {
-		if year, ok := matchYear(p, base, `(?:\.gz)?`); ok {
-			return year, true
+		year, word, ok := matchName(p, base, `(?:\.gz)?`)
+		if !ok {
+			continue
+		}
+		if word == "" {
+			return year, "", true
+		}
+		for w := range c.Levels {
+			if strings.EqualFold(w, word) {
+				return year, w, true
+			}
 		}
 	}
-	return 0, false
+	return 0, "", false
 }
 
 // matchYear matches a name with a pattern in which {AAAA} or {AA} is a year and * is anything. The year is 0
 // when the pattern has none.
 func matchYear(pattern, name, suffix string) (year int, ok bool) {
-	p := regexp.QuoteMeta(pattern)
-	p = strings.NewReplacer(`\{AAAA\}`, `(\d{4})`, `\{AA\}`, `(\d{2})`, `\*`, `.*`).Replace(p)
-	m := regexp.MustCompile(`^(?i:` + p + suffix + `)$`).FindStringSubmatch(name)
+	year, _, ok = matchName(pattern, name, suffix)
+	return year, ok
+}
+
+var patternMark = regexp.MustCompile(`\\\{(?:AAAA|AA|NIVEAU)\\\}|\\\*`)
+
+// matchName is matchYear, with the word that stands at {NIVEAU}.
+func matchName(pattern, name, suffix string) (year int, word string, ok bool) {
+	marks := map[string]string{`\{AAAA\}`: `(?P<a>\d{4})`, `\{AA\}`: `(?P<a>\d{2})`, `\{NIVEAU\}`: `(?P<n>[\pL\d]+)`, `\*`: `.*`}
+	p := patternMark.ReplaceAllStringFunc(regexp.QuoteMeta(pattern), func(mark string) string {
+		re := marks[mark]
+		if strings.HasPrefix(re, "(?P<a>") { // a name may say its year twice
+			marks[`\{AAAA\}`], marks[`\{AA\}`] = `\d{4}`, `\d{2}`
+		}
+		return re
+	})
+	re := regexp.MustCompile(`^(?i:` + p + suffix + `)$`)
+	m := re.FindStringSubmatch(name)
 	if m == nil {
-		return 0, false
+		return 0, "", false
 	}
-	if len(m) > 1 {
-		year, _ = strconv.Atoi(m[1])
-		if len(m[1]) == 2 {
+	if i := re.SubexpIndex("a"); i > 0 {
+		year, _ = strconv.Atoi(m[i])
+		if len(m[i]) == 2 {
 			year += 1900
 			if year < 1960 {
 				year += 100
 			}
 		}
 	}
-	return year, true
+	if i := re.SubexpIndex("n"); i > 0 {
+		word = m[i]
+	}
+	return year, word, true
 }
 
 // withYear puts a year in the place of {AAAA} and {AA}.

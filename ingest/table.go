@@ -71,7 +71,10 @@ type Table struct {
 	info  Info
 
 	header  []string
-	key     int
+	key     int   // position of the zone code, or of its first part
+	keyRest []int // of its other parts, where columns make it together
+	widths  []int // of all its parts then
+	where   []condition
 	columns []measure
 	long    *longColumns
 	decimal string
@@ -96,7 +99,8 @@ type Table struct {
 
 // A measure is a measured column and where it is.
 type measure struct {
-	at, note  int // positions in the row; note is -1 when there is none
+	at, note  int   // positions in the row; note is -1 when there is none
+	plus      []int // positions of the columns that are added to it
 	header    string
 	variable  string
 	sexe      string
@@ -108,7 +112,50 @@ type measure struct {
 func (m measure) name() string { return fmt.Sprintf("%s.%s.%04d", m.variable, m.sexe, m.millesime) }
 
 // longColumns are positions in the row of a long table; -1 when it has no such column.
-type longColumns struct{ variable, sexe, millesime, value, statut, reference, note int }
+type longColumns struct {
+	variable, sexe, millesime, value, statut, reference, note int
+
+	series []series // by id, where the card tells the variables by the values of other columns
+	year   int      // where there is no column of the millésime
+}
+
+// A series is a variable and the rows that are its own.
+type series struct {
+	id   string
+	rows []condition
+}
+
+// A condition holds for a row whose cell is one of the words.
+type condition struct {
+	at    int
+	words []string
+}
+
+func (t *Table) meets(cells []string, conditions []condition) bool {
+	for _, c := range conditions {
+		if !slices.Contains(c.words, t.text(cells, c.at)) {
+			return false
+		}
+	}
+	return true
+}
+
+// conditions finds the columns that a card sets values for.
+func (t *Table) conditions(where map[string]Words) ([]condition, error) {
+	var list []condition
+	var bad []error
+	for _, column := range slices.Sorted(maps.Keys(where)) {
+		at := slices.Index(t.header, column)
+		if at < 0 {
+			bad = append(bad, fmt.Errorf("%s:%d: no column %q%s: correct where, level_column or series in the card %s",
+				t.path, t.rows.Line(), column, near([]string{column}, t.header), t.card.ID))
+			continue
+		}
+		bad = append(bad, t.single(column))
+		list = append(list, condition{at, where[column]})
+	}
+	return list, errors.Join(bad...)
+}
 
 var _ array.RecordReader = (*Table)(nil)
 
@@ -119,7 +166,17 @@ func Open(ctx context.Context, path string, c *Card, s Scope) (*Table, error) {
 	if c.Kind != "table" {
 		return nil, fmt.Errorf("%s: the card %s describes a %s, not a table", path, c.ID, c.Kind)
 	}
-	edition, _ := c.edition(base)
+	edition, word, _ := c.named(base)
+	if r, ok := c.Levels[word]; ok && c.LevelColumn == "" {
+		c = c.At(r.Level)
+	}
+	if c.LevelColumn != "" {
+		return nil, fmt.Errorf("%s: its rows are of several levels, says the card %s: name one of %s", path, c.ID, strings.Join(c.LevelsOf(base), ", "))
+	}
+	if c.Level == "" {
+		return nil, fmt.Errorf("%s: the file's name does not hold the level that the card %s needs: name it as one of %s, with {NIVEAU} one of %s",
+			path, c.ID, strings.Join(c.Files, ", "), strings.Join(slices.Sorted(maps.Keys(c.Levels)), ", "))
+	}
 	t := &Table{ctx: ctx, path: path, card: c, scope: s, unknown: map[string]int{}, lines: map[string]int{}, notes: map[string]bool{}}
 	t.source = indicators.Source{ID: c.ID + "/" + base, Card: c.ID, CardHash: c.Hash, Title: c.Title, Producer: c.Producer,
 		Licence: c.Licence, Page: c.Page, File: base, Edition: edition, Level: c.Level, Vintage: c.Vintage.Year(edition),
@@ -140,9 +197,9 @@ func Open(ctx context.Context, path string, c *Card, s Scope) (*Table, error) {
 	}
 	if t.source.SHA256, t.source.Bytes, err = digest(path); err == nil {
 		if err = t.findHeader(); err == nil {
-			if c.Long != nil {
-				err = t.resolveLong()
-			} else {
+			if t.where, err = t.conditions(c.Where); err == nil && c.Long != nil {
+				err = t.resolveLong(edition)
+			} else if err == nil {
 				err = t.resolve(edition)
 			}
 		}
@@ -185,8 +242,8 @@ func (t *Table) findHeader() error {
 		}
 		t.header = header
 		for _, k := range t.card.Key {
-			if t.key = slices.Index(header, k); t.key >= 0 {
-				return t.single(k)
+			if found, err := t.findKey(k); found {
+				return err
 			}
 		}
 		if t.card.Layout.HeaderRow > 0 {
@@ -204,6 +261,63 @@ func (t *Table) findHeader() error {
 	}
 	return fmt.Errorf("%s: no header with a column %s%s: add its name under key in the card %s",
 		t.path, quoteList(t.card.Key), near(t.card.Key, seen), t.card.ID)
+}
+
+// findKey looks for the columns of the zone code in the header.
+func (t *Table) findKey(key string) (bool, error) {
+	parts, _ := parseKey(key) // checked with the card
+	var at, widths []int
+	var bad []error
+	for _, p := range parts {
+		i := slices.Index(t.header, p.column)
+		if i < 0 {
+			return false, nil
+		}
+		at, widths = append(at, i), append(widths, p.width)
+		bad = append(bad, t.single(p.column))
+	}
+	if t.key = at[0]; len(at) > 1 {
+		t.keyRest, t.widths = at[1:], widths
+	}
+	return true, errors.Join(bad...)
+}
+
+// code is the zone code of a row, as the card mends it.
+func (t *Table) code(cells []string) string {
+	code := plainCode(cell(cells, t.key))
+	if t.keyRest != nil {
+		code = restoreZeros(code, t.widths[0])
+		for i, at := range t.keyRest {
+			part := restoreZeros(plainCode(cell(cells, at)), t.widths[i+1])
+			if part == "" || code == "" { // half a code is none
+				return ""
+			}
+			code += part
+		}
+	}
+	for _, p := range t.card.KeyPrefix {
+		if rest, ok := trimPattern(code, p); ok {
+			code = rest
+			break
+		}
+	}
+	return restoreZeros(code, t.card.Width)
+}
+
+// trimPattern takes off a code the prefix of a pattern in which {AAAA} is any year.
+func trimPattern(code, pattern string) (string, bool) {
+	before, after, dated := strings.Cut(pattern, "{AAAA}")
+	rest, ok := strings.CutPrefix(code, before)
+	if ok && dated {
+		if len(rest) < 4 || strings.Trim(rest[:4], "0123456789") != "" {
+			return code, false
+		}
+		rest, ok = strings.CutPrefix(rest[4:], after)
+	}
+	if !ok {
+		return code, false
+	}
+	return rest, true
 }
 
 // near adds to a message the headers closest to the names looked for.
@@ -245,8 +359,8 @@ func (t *Table) resolve(edition int) error {
 					t.path, t.rows.Line(), quoteList(expanded(names, v.Millesime.Year(edition))), v.ID, near(names, t.header), t.card.ID))
 			}
 			for _, m := range found {
-				if err := t.single(m.header); err != nil {
-					bad = append(bad, err)
+				for _, h := range strings.Split(m.header, " + ") {
+					bad = append(bad, t.single(h))
 				}
 				m.variable, m.sexe, m.note = v.ID, sexe, -1
 				for _, n := range expanded(v.Note, cmp.Or(m.millesime, edition)) {
@@ -276,7 +390,7 @@ func (t *Table) resolve(edition int) error {
 			fields = append(fields, arrow.Field{Name: m.name() + "__signale", Type: arrow.FixedWidthTypes.Boolean})
 		}
 	}
-	if len(t.columns) == 0 && len(bad) == 0 {
+	if len(t.columns) == 0 && errors.Join(bad...) == nil {
 		bad = append(bad, fmt.Errorf("%s: none of the columns of the card %s is there", t.path, t.card.ID))
 	}
 	t.setSchema("wide", fields)
@@ -299,18 +413,25 @@ func (t *Table) years(v Variable, names []string, edition int) []measure {
 	if !v.Millesime.Column {
 		year := v.Millesime.Year(edition)
 		for _, n := range expanded(names, cmp.Or(year, edition)) {
-			if i := slices.Index(t.header, n); i >= 0 && n != "" {
-				return []measure{{at: i, header: n, millesime: year}}
+			if m, ok := t.sum(n); ok {
+				m.millesime = year
+				return []measure{m}
 			}
 		}
 		return nil
 	}
 	var found []measure
 	for _, n := range names {
-		for i, h := range t.header {
-			year, ok := matchYear(n, h, "")
-			if ok && year != 0 && !slices.ContainsFunc(found, func(m measure) bool { return m.millesime == year && m.header != h }) {
-				found = append(found, measure{at: i, header: h, millesime: year})
+		first, _, _ := strings.Cut(n, " + ")
+		for _, h := range t.header {
+			year, ok := matchYear(first, h, "")
+			if !ok || year == 0 {
+				continue
+			}
+			m, ok := t.sum(withYear(n, year))
+			m.millesime = year
+			if ok && !slices.ContainsFunc(found, func(o measure) bool { return o.millesime == year && o.header != m.header }) {
+				found = append(found, m)
 			}
 		}
 	}
@@ -318,8 +439,25 @@ func (t *Table) years(v Variable, names []string, edition int) []measure {
 	return slices.CompactFunc(found, func(a, b measure) bool { return a.header == b.header })
 }
 
+// sum finds a column, or the columns whose sum "A + B" is; ok is false when one is not there.
+func (t *Table) sum(name string) (m measure, ok bool) {
+	m = measure{header: name}
+	for i, part := range strings.Split(name, " + ") {
+		at := slices.Index(t.header, part)
+		switch {
+		case at < 0 || part == "":
+			return m, false
+		case i == 0:
+			m.at = at
+		default:
+			m.plus = append(m.plus, at)
+		}
+	}
+	return m, true
+}
+
 // resolveLong finds the columns of a long table and makes its schema.
-func (t *Table) resolveLong() error {
+func (t *Table) resolveLong(edition int) error {
 	var bad []error
 	at := func(name string, needed bool) int {
 		i := slices.Index(t.header, name)
@@ -337,6 +475,14 @@ func (t *Table) resolveLong() error {
 	l := t.card.Long
 	t.long = &longColumns{variable: at(l.Variable, true), sexe: at(l.Sexe, true), millesime: at(l.Millesime, true),
 		value: at(l.Value, true), statut: at(l.Statut, false), reference: at(l.Reference, false), note: at(l.Note, false)}
+	if l.Year != nil {
+		t.long.year = l.Year.Year(edition)
+	}
+	for _, id := range slices.Sorted(maps.Keys(l.Series)) {
+		rows, err := t.conditions(l.Series[id])
+		bad = append(bad, err)
+		t.long.series = append(t.long.series, series{id, rows})
+	}
 	text := arrow.BinaryTypes.String
 	t.setSchema("long", []arrow.Field{{Name: "code", Type: text}, {Name: "variable", Type: text}, {Name: "sexe", Type: text},
 		{Name: "millesime", Type: arrow.PrimitiveTypes.Int16}, {Name: "value", Type: arrow.PrimitiveTypes.Float64, Nullable: true},
@@ -439,12 +585,19 @@ func (t *Table) finish(err error) {
 
 // read appends a row to the record being made; false when the row is not part of it.
 func (t *Table) read(cells []string) bool {
-	code := restoreZeros(plainCode(cell(cells, t.key)), t.card.Width)
+	code := t.code(cells)
 	if slices.Contains(t.card.Drop, code) {
 		return false
 	}
-	if !t.whole(cells) {
+	if !t.whole(cells) || !t.meets(cells, t.where) {
 		return false
+	}
+	var variable string // of a row of a long table
+	if t.long != nil {
+		var ok bool
+		if variable, ok = t.longVariable(cells); !ok {
+			return false
+		}
 	}
 	if code == "" {
 		if t.measured(cells) {
@@ -469,14 +622,14 @@ func (t *Table) read(cells []string) bool {
 	}
 	key := code
 	if t.long != nil {
-		key = strings.Join([]string{code, t.text(cells, t.long.variable), t.text(cells, t.long.sexe), t.text(cells, t.long.millesime)}, " ")
+		key = strings.Join([]string{code, variable, t.text(cells, t.long.sexe), t.text(cells, t.long.millesime)}, " ")
 	}
 	if line, twice := t.lines[key]; twice {
 		t.wrong(t.header[t.key], fmt.Errorf("%q is on line %d already: keep one of the two rows", key, line))
 		return false
 	}
 	t.lines[key] = t.rows.Line()
-	if t.long != nil && !t.readLong(cells, code) {
+	if t.long != nil && !t.readLong(cells, code, variable) {
 		return false
 	}
 	if t.long == nil {
@@ -522,9 +675,20 @@ func (t *Table) readWide(cells []string, code string) {
 		}
 		v, statut, err := t.figure(t.text(cells, m.at))
 		if err != nil {
-			t.wrong(m.header, err)
+			t.wrong(t.header[m.at], err)
 		} else if statut == indicators.Disponible {
-			t.checkMark(m.header, t.text(cells, m.at))
+			t.checkMark(t.header[m.at], t.text(cells, m.at))
+		}
+		for _, at := range m.plus {
+			more, st, err := t.figure(t.text(cells, at))
+			if err != nil {
+				t.wrong(t.header[at], err)
+			} else if st == indicators.Disponible {
+				t.checkMark(t.header[at], t.text(cells, at))
+			}
+			if v += more; statut == indicators.Disponible { // a sum lacks what one of its terms lacks
+				statut = st
+			}
 		}
 		meaning, explained := t.card.Notes[note]
 		if !explained && note != "" && note != "0" {
@@ -550,9 +714,30 @@ func (t *Table) put(field int, v float64, statut indicators.Statut) {
 	t.builder.Field(field + 1).(*array.Uint8Builder).Append(uint8(statut))
 }
 
-func (t *Table) readLong(cells []string, code string) bool {
+// longVariable is the variable of a row; ok is false when the card takes no variable from it.
+func (t *Table) longVariable(cells []string) (variable string, ok bool) {
+	if len(t.long.series) == 0 {
+		return t.text(cells, t.long.variable), true
+	}
+	for _, s := range t.long.series {
+		if !t.meets(cells, s.rows) {
+			continue
+		}
+		if variable != "" {
+			t.wrong(t.header[t.long.value], fmt.Errorf("the row is both %s and %s: make their conditions exclude one another in the card %s", variable, s.id, t.card.ID))
+			return "", false
+		}
+		variable = s.id
+	}
+	return variable, variable != ""
+}
+
+func (t *Table) readLong(cells []string, code, variable string) bool {
 	l := t.long
-	variable, sexe := t.text(cells, l.variable), cmp.Or(strings.ToUpper(t.text(cells, l.sexe)), "T")
+	sexe := cmp.Or(strings.ToUpper(t.text(cells, l.sexe)), "T")
+	if known, ok := t.card.Long.Sexes[t.text(cells, l.sexe)]; ok {
+		sexe = known
+	}
 	ok := true
 	no := func(column int, err error) {
 		t.wrong(t.header[column], err)
@@ -564,7 +749,7 @@ func (t *Table) readLong(cells []string, code string) bool {
 	if !slices.Contains(sexes, sexe) {
 		no(l.sexe, fmt.Errorf("%q is not a sex: T, F or H", sexe))
 	}
-	millesime := 0
+	millesime := l.year
 	if s := plainCode(cell(cells, l.millesime)); s != "" && s != "inconnu" {
 		var err error
 		if millesime, err = strconv.Atoi(s); err != nil || checkYear(millesime) != nil || millesime > math.MaxInt16 {
@@ -577,7 +762,17 @@ func (t *Table) readLong(cells []string, code string) bool {
 	} else if statut == indicators.Disponible {
 		t.checkMark(t.header[l.value], t.text(cells, l.value))
 	}
-	if s := t.text(cells, l.statut); s != "" {
+	if s := t.text(cells, l.statut); s != "" && t.card.Long.Statuts != nil {
+		word, known := t.card.Long.Statuts[s]
+		said, _ := indicators.ParseStatut(word) // checked with the card
+		if !known {
+			no(l.statut, fmt.Errorf("%q is not explained: say what it means under long.statuts in the card %s", s, t.card.ID))
+		} else if statut != indicators.Disponible && said != indicators.Disponible {
+			statut = said
+		} else if said != indicators.Disponible {
+			no(l.value, fmt.Errorf("the figure is there, and said to be %s (%s): correct the cell, or long.statuts in the card %s", said, s, t.card.ID))
+		}
+	} else if s != "" {
 		said, err := indicators.ParseStatut(s)
 		switch {
 		case err != nil:

@@ -675,22 +675,24 @@ func (a *app) readTables(ctx context.Context, p *project, st store.Store, sets [
 			}
 			// The same bytes under the same card and the same scope are the same table: nothing to do.
 			stamp := hashOf(card.Hash, scope.digest)
-			id := card.ID + "/" + filepath.Base(path) + "@" + hashOf(sum, stamp)[:12]
-			if slices.Contains(ids, id) {
-				continue
-			}
-			ids = append(ids, id)
-			if had[id] {
-				continue
-			}
-			if err := ingestTable(ctx, st, path, card, scope, id); err != nil {
-				errs = append(errs, err)
-				if ctx.Err() != nil {
-					break
+			for _, reading := range p.readings(card, filepath.Base(path)) {
+				id := reading.id + "@" + hashOf(sum, stamp)[:12]
+				if slices.Contains(ids, id) {
+					continue
 				}
-				continue
+				ids = append(ids, id)
+				if had[id] {
+					continue
+				}
+				if err := ingestTable(ctx, st, path, reading.card, scope, id); err != nil {
+					errs = append(errs, err)
+					continue
+				}
+				added = append(added, id)
 			}
-			added = append(added, id)
+			if ctx.Err() != nil {
+				break
+			}
 		}
 	}
 	if len(errs) > 0 {
@@ -720,11 +722,34 @@ func (a *app) readTables(ctx context.Context, p *project, st store.Store, sets [
 		for j := range cols {
 			cols[j].Source = logical
 		}
+		if card, ok := p.catalogue.Card(sources[i].Card); ok {
+			card.Describe(&sources[i], cols)
+		}
 		sources[i].ID = logical
 		columns = append(columns, cols...)
 	}
 	slices.SortFunc(sources, func(x, y indicators.Source) int { return cmp.Compare(x.ID, y.ID) })
 	return sources, columns, nil
+}
+
+// A tableReading is one pass over a file: the whole of it, or the rows of one level.
+type tableReading struct {
+	id   string
+	card *ingest.Card
+}
+
+// readings are the passes over a file: one, or one for each level of the project where the rows are of several.
+func (p *project) readings(card *ingest.Card, base string) []tableReading {
+	if card.LevelColumn == "" {
+		return []tableReading{{card.ID + "/" + base, card}}
+	}
+	var list []tableReading
+	for _, level := range card.LevelsOf(base) {
+		if slices.ContainsFunc(p.Layers, func(l layerConfig) bool { return l.Level == level }) {
+			list = append(list, tableReading{card.ID + "/" + base + "#" + level, card.At(level)})
+		}
+	}
+	return list
 }
 
 // ingestTable reads one file into the store, in one transaction.
