@@ -96,7 +96,7 @@ func newRoot(stdout, stderr io.Writer) *cobra.Command {
 	root.PersistentFlags().StringVarP(&a.dir, "dir", "C", envOr("OBSERVATOIRE_DIR", "."), "folder of the project")
 	root.PersistentFlags().StringVar(&a.storeURL, "store", os.Getenv("OBSERVATOIRE_STORE"),
 		"store to use in place of the project's: a .gpkg file, or postgres://…")
-	root.AddCommand(a.demoCmd(), a.initCmd(), a.runCmd(), a.reviewCmd(), a.publishCmd(), a.withdrawCmd(),
+	root.AddCommand(a.demoCmd(), a.initCmd(), a.fetchCmd(), a.runCmd(), a.reviewCmd(), a.publishCmd(), a.withdrawCmd(),
 		a.editionsCmd(), a.overlapsCmd(), a.changesCmd(), a.seriesCmd(), a.indicatorsCmd(), a.exportCmd(), a.interpolateCmd(), a.locateCmd(), a.facilitiesCmd(), a.serveCmd())
 	for _, c := range root.Commands() {
 		if c.Args == nil {

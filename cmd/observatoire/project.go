@@ -58,6 +58,8 @@ type layerConfig struct {
 	Name     string `yaml:"name"`     // as code
 	Dissolve string `yaml:"dissolve"` // the layer of communes to dissolve
 	Members  string `yaml:"members"`  // a perimeter, or "all"
+	URL      string `yaml:"url"`      // where `fetch` downloads the file, when the catalogue has no address for it
+	Licence  string `yaml:"licence"`  // of that file
 }
 
 // vecusConfig says where the quartiers vécus come from: perimeters of use, drawn; and buffers, an approximation
@@ -90,8 +92,10 @@ type weightsConfig struct {
 
 // A tableConfig is one or more files and the card that describes them; without a card, the one that fits.
 type tableConfig struct {
-	Card string `yaml:"card"`
-	File string `yaml:"file"`
+	Card    string `yaml:"card"`
+	File    string `yaml:"file"`
+	URL     string `yaml:"url"`     // as for a layer; {AAAA} and {AA} are the year in the file's name
+	Licence string `yaml:"licence"` // of that file
 }
 
 // An indicatorChoice is "default", every definition, or a list of ids.
@@ -190,6 +194,7 @@ func (p *project) check(path string) error {
 			bad("layers[%d] (%s): members: no perimeter named %q under perimeters", i, l.Level, l.Members)
 		}
 	}
+	errs = append(errs, p.checkURLs(path)...)
 	if w := p.Weights; w != nil {
 		if !slices.ContainsFunc(p.Layers, func(l layerConfig) bool { return l.layer() == w.Layer && l.File != "" }) {
 			bad("weights.layer: no layer %q read from a file under layers", w.Layer)

@@ -134,6 +134,11 @@ func (a *app) run(ctx context.Context, p *project, st store.Store) (*indicators.
 	for _, f := range layers.findings {
 		e.Alertes = append(e.Alertes, alerteOf(f))
 	}
+	locked, err := p.checkLock()
+	if err != nil {
+		return nil, refused{err}
+	}
+	e.Alertes = append(e.Alertes, locked...)
 	slices.SortFunc(e.Alertes, func(x, y indicators.Alerte) int { return cmp.Compare(x.ID, y.ID) })
 	e.Alertes = slices.CompactFunc(e.Alertes, func(x, y indicators.Alerte) bool { return x.ID == y.ID })
 	available := 0

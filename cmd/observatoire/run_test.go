@@ -94,7 +94,13 @@ var publishedReal = sync.OnceValues(func() (string, error) {
 // testFolder holds what several tests share.
 var testFolder string
 
+// asProgram in the environment makes this binary the program, for a test that has to kill it.
+const asProgram = "OBSERVATOIRE_TEST_AS_PROGRAM"
+
 func TestMain(m *testing.M) {
+	if os.Getenv(asProgram) != "" {
+		main()
+	}
 	flag.Parse()
 	var err error
 	if testFolder, err = os.MkdirTemp("", "observatoire-test"); err != nil {
