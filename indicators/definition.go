@@ -35,6 +35,8 @@ type Definition struct {
 	Deciles []string `yaml:"deciles,omitempty" json:"deciles,omitempty"`
 	Weight  string   `yaml:"weight,omitempty" json:"weight,omitempty"`
 
+	Unbounded bool `yaml:"unbounded,omitempty" json:"unbounded,omitempty"` // a percentage that may lie outside 0–100
+
 	Note string `yaml:"note,omitempty" json:"note,omitempty"` // limits, breaks: in French
 }
 

@@ -23,6 +23,7 @@ const (
 func (c *computation) review(r Result) []Alerte {
 	out := c.reviewZones()
 	out = append(out, c.reviewSources()...)
+	out = append(out, Diagnose(c.Columns, c.Sources, c.Definitions)...)
 	out = append(out, reviewSeries(r)...)
 	return append(out, c.reviewIdentical(r)...)
 }
@@ -68,8 +69,11 @@ func (c *computation) reviewSources() []Alerte {
 	var out []Alerte
 	for _, s := range c.Sources {
 		for _, remarque := range s.Remarques {
-			out = append(out, Alerte{ID: "lecture:" + s.ID + ":" + remarque, Kind: "lecture", Gravite: "information",
-				Objet: s.File, Message: remarque})
+			a := Alerte{ID: "lecture:" + s.ID + ":" + remarque, Kind: "lecture", Gravite: "information", Objet: s.File, Message: remarque}
+			if gravite, kind, message, ok := remarked(remarque); ok {
+				a.Gravite, a.Kind, a.Message = gravite, kind, message
+			}
+			out = append(out, a)
 		}
 		if s.Unverified {
 			out = append(out, Alerte{ID: "fiche:" + s.ID, Kind: "fiche", Gravite: "attention", Objet: s.File,

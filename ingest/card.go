@@ -54,6 +54,8 @@ type Card struct {
 	Variables []Variable `yaml:"variables"`
 	Blocks    []Block    `yaml:"blocks"` // variables that share their year, note, survey…
 	Long      *Long      `yaml:"long"`   // the table has one figure a row
+	// Totals says which variables should add up to another; a file where they do not is reported.
+	Totals map[string][]string `yaml:"totals"`
 
 	// For a layer: attributes of the zones, each the first the file has. For a composition: the commune
 	// and the name of the zone it belongs to.

@@ -473,6 +473,13 @@ func (c *Card) check() error {
 			}
 		}
 	}
+	for _, total := range slices.Sorted(maps.Keys(c.Totals)) {
+		for _, v := range append([]string{total}, c.Totals[total]...) {
+			if !seen[v] {
+				no("totals: %s: no variable %q in the card", total, v)
+			}
+		}
+	}
 	for _, b := range c.Breaks {
 		for _, v := range b.Variables {
 			if !seen[v] && (c.Long == nil || c.Long.Series != nil && c.Long.Series[v] == nil) {

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -689,7 +690,7 @@ func (a *app) readTables(ctx context.Context, p *project, st store.Store, sets [
 				if had[id] {
 					continue
 				}
-				if err := ingestTable(ctx, st, path, reading.card, scope, id); err != nil {
+				if err := ingestTable(ctx, p, st, path, reading.card, scope, id); err != nil {
 					errs = append(errs, err)
 					continue
 				}
@@ -758,7 +759,7 @@ func (p *project) readings(card *ingest.Card, base string) []tableReading {
 }
 
 // ingestTable reads one file into the store, in one transaction.
-func ingestTable(ctx context.Context, st store.Store, path string, card *ingest.Card, scope tableScope, id string) error {
+func ingestTable(ctx context.Context, p *project, st store.Store, path string, card *ingest.Card, scope tableScope, id string) error {
 	t, err := ingest.Open(ctx, path, card, scope.Scope)
 	if err != nil {
 		return refused{err}
@@ -772,6 +773,13 @@ func ingestTable(ctx context.Context, st store.Store, path string, card *ingest.
 		if err == nil {
 			outside = concerns(path, src)
 			err = outside
+		}
+		if err == nil {
+			var found []indicators.Alerte
+			found, err = ingest.Diagnose(ctx, path, ingest.Examination{Card: card, Scope: scope.departements, Definitions: p.definitions})
+			for _, x := range found {
+				src.Remarques = append(src.Remarques, x.Remarque())
+			}
 		}
 		src.ID = id
 		return src, err
@@ -832,7 +840,8 @@ func (p *project) tableCard(t tableConfig, path string) (*ingest.Card, error) {
 // A tableScope is the rows of the project's territory, and a digest of what decides that.
 type tableScope struct {
 	ingest.Scope
-	digest string
+	departements []string // sorted
+	digest       string
 }
 
 // scope keeps the rows of the départements the layers lie in, and the zones the layers hold.
@@ -864,6 +873,7 @@ func (p *project) scope(sets []geo.ZoneSet) tableScope {
 	}
 	studied := p.studied()
 	return tableScope{
+		departements: slices.Sorted(maps.Keys(departements)),
 		Scope: ingest.Scope{
 			Keep: func(level, code string) bool {
 				if held[level][code] {
