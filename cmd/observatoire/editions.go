@@ -16,60 +16,6 @@ import (
 	"observatoire/indicators"
 )
 
-// status says where the project stands and what to do next.
-func (a *app) status(ctx context.Context) error {
-	return a.withStore(ctx, func(ctx context.Context, p *project, st store.Store) error {
-		fmt.Fprintf(a.stdout, "%s\n", p.Title)
-		missing := 0
-		for _, t := range p.Tables {
-			if _, err := p.files(t.File); err != nil {
-				fmt.Fprintf(a.stdout, "  missing  %s\n", t.File)
-				missing++
-			}
-		}
-		for _, l := range p.Layers {
-			if l.File == "" {
-				continue
-			}
-			if _, err := p.files(l.File); err != nil {
-				fmt.Fprintf(a.stdout, "  missing  %s\n", l.File)
-				missing++
-			}
-		}
-		sources, err := st.Sources(ctx)
-		if err != nil {
-			return err
-		}
-		fmt.Fprintf(a.stdout, "%d layers, %d tables declared, %d files missing, %d tables in the store\n",
-			len(p.Layers), len(p.Tables), missing, len(sources))
-		list, err := st.Editions(ctx)
-		if err != nil {
-			return err
-		}
-		next := "observatoire run"
-		switch err := p.ready(); {
-		case err != nil:
-			next = err.Error()
-		case missing > 0:
-			next = "put the missing files in place, then: observatoire run"
-		case len(list) == 0:
-		case slices.ContainsFunc(list, func(e indicators.EditionInfo) bool { return e.Etat == indicators.Brouillon }):
-			next = "observatoire review, then: observatoire publish --by YOUR-NAME"
-		case list[0].Etat == indicators.Publiee:
-			next = "observatoire serve"
-		}
-		if len(list) > 0 {
-			if err := a.listEditions(list); err != nil {
-				return err
-			}
-		} else {
-			fmt.Fprintln(a.stdout, "no edition yet")
-		}
-		fmt.Fprintf(a.stdout, "next: %s\n", next)
-		return nil
-	})
-}
-
 func (a *app) listEditions(list []indicators.EditionInfo) error {
 	w := tabwriter.NewWriter(a.stdout, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "EDITION\tSTATE\tBY\tON")

@@ -76,6 +76,7 @@ type app struct {
 
 func newRoot(stdout, stderr io.Writer) *cobra.Command {
 	a := &app{stdout: stdout, stderr: stderr}
+	var format string
 	root := &cobra.Command{
 		Use:           "observatoire",
 		Short:         "A territorial observatory: files of the year in; series, maps and tables out",
@@ -88,8 +89,9 @@ func newRoot(stdout, stderr io.Writer) *cobra.Command {
 			}
 			return nil
 		},
-		RunE: func(cmd *cobra.Command, _ []string) error { return a.status(cmd.Context()) },
+		RunE: func(cmd *cobra.Command, _ []string) error { return a.status(cmd.Context(), format) },
 	}
+	root.Flags().StringVar(&format, "format", "table", "of where the project stands: table or json")
 	root.SetOut(stdout)
 	root.SetErr(stderr)
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usage{err} })
