@@ -26,7 +26,8 @@ type Card struct {
 	// {NIVEAU} a word of levels. A trailing .gz is understood.
 	Files []string `yaml:"files"`
 
-	// Downloads are the addresses of the files, by edition_source; "{AAAA}" stands for the years that have none.
+	// Downloads are the addresses of the files, by edition_source; "{AAAA}" stands for the years that have none. A word after
+	// it tells several files of a year apart ("2021-COM").
 	Downloads map[string]Download `yaml:"downloads"`
 
 	Level string `yaml:"level"` // level of the zones

@@ -6,9 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"net/url"
 	"os"
 	"path"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -27,35 +29,44 @@ type Download struct {
 	Page    string `yaml:"page"`    // the card's when empty
 }
 
-// anyEdition is the key of a Download that serves every edition_source without an address of its own.
-const anyEdition = "{AAAA}"
+// downloadKey is the edition_source of a Download, or {AAAA} where one address serves every year that has none of its own;
+// a word after it tells several files of a year apart, such as "2021-COM".
+var downloadKey = regexp.MustCompile(`^(\d{4}|\{AAAA\})(?:[- ].+)?$`)
 
-// Download is where the file of an edition_source is published; ok is false when the card does not say.
-func (c *Card) Download(edition int) (d Download, ok bool) {
-	d, ok = c.Downloads[strconv.Itoa(edition)]
-	if !ok {
-		if d, ok = c.Downloads[anyEdition]; !ok || edition == 0 {
-			return Download{}, false
+// DownloadsOf are where the files of an edition_source are published, in the order of their keys; none when the card does
+// not say.
+func (c *Card) DownloadsOf(edition int) []Download {
+	var own, any []Download
+	for _, key := range slices.Sorted(maps.Keys(c.Downloads)) {
+		d := c.Downloads[key]
+		d.URL, d.File, d.Page = withYear(d.URL, edition), withYear(d.File, edition), withYear(d.Page, edition)
+		if d.File == "" {
+			d.File = nameIn(d.URL)
+		}
+		d.Licence, d.Page = cmp.Or(d.Licence, c.Licence), cmp.Or(d.Page, c.Page)
+		switch year := downloadKey.FindStringSubmatch(key)[1]; {
+		case year == strconv.Itoa(edition):
+			own = append(own, d)
+		case year == "{AAAA}" && edition != 0:
+			any = append(any, d)
 		}
 	}
-	d.URL, d.File, d.Page = withYear(d.URL, edition), withYear(d.File, edition), withYear(d.Page, edition)
-	if d.File == "" {
-		d.File = nameIn(d.URL)
+	if len(own) > 0 {
+		return own
 	}
-	d.Licence, d.Page = cmp.Or(d.Licence, c.Licence), cmp.Or(d.Page, c.Page)
-	return d, true
+	return any
 }
 
 // DownloadEditions are the edition_source that have an address of their own, in order.
 func (c *Card) DownloadEditions() []int {
 	var years []int
 	for key := range c.Downloads {
-		if y, err := strconv.Atoi(key); err == nil {
+		if y, err := strconv.Atoi(downloadKey.FindStringSubmatch(key)[1]); err == nil {
 			years = append(years, y)
 		}
 	}
 	slices.Sort(years)
-	return years
+	return slices.Compact(years)
 }
 
 // Edition is the edition_source that a base name gives by the card's patterns, 0 when they hold none; ok is false when
@@ -81,13 +92,15 @@ func (c *Card) checkDownloads() error {
 		no := func(format string, args ...any) {
 			bad = append(bad, fmt.Errorf("downloads: "+key+": "+format, args...))
 		}
-		if year, err := strconv.Atoi(key); key != anyEdition && (err != nil || checkYear(year) != nil) {
-			no("the year of the file is wanted, or \"%s\" for an address that is the same for all", anyEdition)
+		m := downloadKey.FindStringSubmatch(key)
+		if m == nil {
+			no("the year of the file is wanted, or \"{AAAA}\" for an address that is the same for all; with a word after it where a year has several files (2021-COM)")
+			continue
 		}
 		if err := CheckURL(d.URL); err != nil {
 			no("url: %w", err)
 		}
-		if key == anyEdition {
+		if m[1] == "{AAAA}" {
 			if !strings.Contains(d.URL, "{AA") {
 				no("url: nothing in it changes with the year: write {AAAA} or {AA} where it stands")
 			}

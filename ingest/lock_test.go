@@ -24,6 +24,7 @@ func TestCardDownload(t *testing.T) {
 	c, err := LoadCard("revenus.yaml", []byte(cardWithDownloads+`
   2019: {url: "https://producteur.example/f/{AAAA}/REV_{AAAA}_csv.zip", size: 12, licence: Autre}
   2021: {url: "https://producteur.example/get?id=7", file: "rev{AA}.zip"}
+  2021-COM: {url: "https://producteur.example/get?id=8", file: "rev{AA}_com.zip"}
   "{AAAA}": {url: "https://producteur.example/tous/REV_{AA}.zip", page: "https://producteur.example/{AAAA}"}
 `))
 	if err != nil {
@@ -32,18 +33,17 @@ func TestCardDownload(t *testing.T) {
 	if diff := cmp.Diff([]int{2019, 2021}, c.DownloadEditions()); diff != "" {
 		t.Errorf("DownloadEditions (-want +got):\n%s", diff)
 	}
-	for year, want := range map[int]Download{
-		2019: {URL: "https://producteur.example/f/2019/REV_2019_csv.zip", File: "REV_2019_csv.zip", Size: 12, Licence: "Autre", Page: "https://producteur.example/revenus"},
-		2021: {URL: "https://producteur.example/get?id=7", File: "rev21.zip", Licence: "Licence Ouverte 2.0", Page: "https://producteur.example/revenus"},
-		2022: {URL: "https://producteur.example/tous/REV_22.zip", File: "REV_22.zip", Licence: "Licence Ouverte 2.0", Page: "https://producteur.example/2022"},
+	const licence, page = "Licence Ouverte 2.0", "https://producteur.example/revenus"
+	for year, want := range map[int][]Download{
+		0:    nil, // a file without a year has no address that needs one
+		2019: {{URL: "https://producteur.example/f/2019/REV_2019_csv.zip", File: "REV_2019_csv.zip", Size: 12, Licence: "Autre", Page: page}},
+		2021: {{URL: "https://producteur.example/get?id=7", File: "rev21.zip", Licence: licence, Page: page},
+			{URL: "https://producteur.example/get?id=8", File: "rev21_com.zip", Licence: licence, Page: page}},
+		2022: {{URL: "https://producteur.example/tous/REV_22.zip", File: "REV_22.zip", Licence: licence, Page: "https://producteur.example/2022"}},
 	} {
-		got, ok := c.Download(year)
-		if diff := cmp.Diff(want, got); !ok || diff != "" {
-			t.Errorf("Download(%d): %v (-want +got):\n%s", year, ok, diff)
+		if diff := cmp.Diff(want, c.DownloadsOf(year)); diff != "" {
+			t.Errorf("DownloadsOf(%d) (-want +got):\n%s", year, diff)
 		}
-	}
-	if _, ok := c.Download(0); ok {
-		t.Error("a file without a year has an address that needs one")
 	}
 }
 

@@ -151,10 +151,9 @@ func (p *project) wanted(lock *ingest.Lock) ([]wanted, error) {
 			return nil, fmt.Errorf("%s: %s: %w", projectFile, e.file, err)
 		}
 		for _, c := range cards {
-			for _, year := range c.DownloadEditions() {
-				d, _ := c.Download(year)
-				path := filepath.Join(filepath.Dir(disk), d.File)
-				if ok, _ := filepath.Match(filepath.Base(disk), d.File); ok && !hasMeta(filepath.Dir(disk)) && !slices.ContainsFunc(found, sameBut(path)) {
+			for _, x := range addresses(c) {
+				path := filepath.Join(filepath.Dir(disk), x.File)
+				if ok, _ := filepath.Match(filepath.Base(disk), x.File); ok && !hasMeta(filepath.Dir(disk)) && !slices.ContainsFunc(found, sameBut(path)) {
 					found = append(found, path)
 				}
 			}
@@ -211,13 +210,12 @@ func (p *project) cardsOf(e entry, base string) ([]*ingest.Card, error) {
 			cards = append(cards, c)
 			continue
 		}
-		for _, year := range c.DownloadEditions() {
-			d, _ := c.Download(year)
+		if slices.ContainsFunc(addresses(c), func(x address) bool {
 			// A pattern that begins with anything names every file: it asks for none.
-			if ok, _ := filepath.Match(base, d.File); ok && !strings.HasPrefix(base, "*") || strings.EqualFold(d.File, base) {
-				cards = append(cards, c)
-				break
-			}
+			ok, _ := filepath.Match(base, x.File)
+			return ok && !strings.HasPrefix(base, "*") || strings.EqualFold(x.File, base)
+		}) {
+			cards = append(cards, c)
 		}
 	}
 	return cards, nil
@@ -228,9 +226,9 @@ func (p *project) locate(e entry, cards []*ingest.Card, path, member string, loc
 	w := wanted{path: path, present: isFile(path)}
 	base := filepath.Base(path)
 	for _, c := range cards {
-		for _, year := range c.DownloadEditions() {
-			if d, _ := c.Download(year); strings.EqualFold(d.File, base) {
-				w.card, w.edition, w.Download, w.from = c.ID, year, d, "the card "+c.ID
+		for _, x := range addresses(c) {
+			if strings.EqualFold(x.File, base) {
+				w.card, w.edition, w.Download, w.from = c.ID, x.edition, x.Download, "the card "+c.ID
 			}
 		}
 		if w.card != "" {
@@ -249,12 +247,16 @@ func (p *project) locate(e entry, cards []*ingest.Card, path, member string, loc
 			continue
 		}
 		w.card, w.edition = c.ID, year
-		if d, ok := c.Download(year); ok {
-			if kept := keptAs(base); kept != keptAs(d.File) {
-				w.hint = fmt.Sprintf("the published file of %d is %s: write file: %s", year, d.File, filepath.ToSlash(filepath.Join(filepath.Dir(e.file), d.File)))
-			} else {
-				w.Download, w.from = d, "the card "+c.ID
+		switch list := c.DownloadsOf(year); {
+		case len(list) == 1 && keptAs(list[0].File) == keptAs(base):
+			w.Download, w.from = list[0], "the card "+c.ID
+		case len(list) > 0: // one of several, or an archive for what is in it
+			var names []string
+			for _, d := range list {
+				names = append(names, d.File)
 			}
+			w.hint = fmt.Sprintf("the published file of %d is %s: write file: %s", year, strings.Join(names, " or "),
+				filepath.ToSlash(filepath.Join(filepath.Dir(e.file), names[0])))
 		}
 	}
 	if e.url != "" {
@@ -283,6 +285,22 @@ func (p *project) locate(e entry, cards []*ingest.Card, path, member string, loc
 		w.hint = "no address for it: " + whereToLook(cards)
 	}
 	return w
+}
+
+// An address is a file that a card can say where to download.
+type address struct {
+	edition int
+	ingest.Download
+}
+
+func addresses(c *ingest.Card) []address {
+	var out []address
+	for _, year := range c.DownloadEditions() {
+		for _, d := range c.DownloadsOf(year) {
+			out = append(out, address{year, d})
+		}
+	}
+	return out
 }
 
 // keptAs tells a file that is compressed from one that is not: one does not stand for the other.
@@ -575,11 +593,13 @@ func (p *project) choose(list []wanted, args []string, all bool) ([]wanted, erro
 		}
 		switch {
 		case isCard && dated && len(kept) == before:
-			d, ok := card.Download(edition)
-			if !ok {
+			files := card.DownloadsOf(edition)
+			if len(files) == 0 {
 				return nil, usage{fmt.Errorf("fetch: %s: the card has no address for %d; it has %s", arg, edition, years(card.DownloadEditions()))}
 			}
-			add(p.ofCard(card, edition, d, "sources"))
+			for _, d := range files {
+				add(p.ofCard(card, edition, d, "sources"))
+			}
 		case isCard && all && !dated:
 			named[id] = true
 		case isCard && len(kept) == before:
@@ -596,10 +616,11 @@ func (p *project) choose(list []wanted, args []string, all bool) ([]wanted, erro
 		if i := slices.IndexFunc(list, func(w wanted) bool { return w.card == card.ID }); i >= 0 {
 			folder = filepath.Dir(list[i].path)
 		}
-		for _, year := range card.DownloadEditions() {
-			if !slices.ContainsFunc(list, func(w wanted) bool { return w.card == card.ID && w.edition == year }) {
-				d, _ := card.Download(year)
-				add(p.ofCard(card, year, d, folder))
+		for _, x := range addresses(card) {
+			if i := slices.IndexFunc(list, func(w wanted) bool { return w.card == card.ID && w.URL == x.URL }); i >= 0 {
+				add(list[i])
+			} else {
+				add(p.ofCard(card, x.edition, x.Download, folder))
 			}
 		}
 	}

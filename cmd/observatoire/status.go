@@ -201,8 +201,8 @@ func (p *project) calendar(named []wanted, now time.Time) []expectedSource {
 			if r.Due {
 				x.State = "due"
 			}
-			if d, ok := r.Card.Download(r.Next); ok {
-				x.URL = redactedURL(d.URL)
+			if list := r.Card.DownloadsOf(r.Next); len(list) > 0 {
+				x.URL = redactedURL(list[0].URL)
 			}
 		}
 		if x.State != "unknown" || x.Usual != "" {
