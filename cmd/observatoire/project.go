@@ -348,7 +348,7 @@ func (p *project) files(pattern string) ([]string, error) {
 		return nil, fmt.Errorf("%s: %w", pattern, err)
 	}
 	if len(found) == 0 {
-		return nil, fmt.Errorf("%s: no such file: put it there, or take it out of %s", path, projectFile)
+		return nil, fmt.Errorf("%s: no such file: `observatoire fetch` downloads what has an address; else put it there, or take it out of %s", path, projectFile)
 	}
 	slices.Sort(found)
 	return found, nil
