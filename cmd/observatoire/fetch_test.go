@@ -1,9 +1,11 @@
 package main
 
 import (
+	"archive/zip"
 	"bufio"
 	"bytes"
 	"compress/gzip"
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -255,6 +257,23 @@ func TestFetchGetsThrough(t *testing.T) {
 			z.Write(published)
 			z.Close()
 		}, published, ""},
+		{"compresses, and truncates", func(n int, w http.ResponseWriter, r *http.Request) {
+			var z bytes.Buffer
+			zw := gzip.NewWriter(&z)
+			zw.Write(published)
+			zw.Close()
+			w.Header().Set("Content-Encoding", "gzip")
+			w.Header().Set("Content-Length", strconv.Itoa(z.Len()))
+			w.Header().Set("ETag", `"x"`)
+			if n == 1 {
+				w.Write(z.Bytes()[:z.Len()/2])
+				return
+			}
+			if r.Header.Get("Range") != "" {
+				t.Error("a range of what was decoded is asked for")
+			}
+			w.Write(z.Bytes())
+		}, published, "the connection was cut"},
 		{"gives no length", func(_ int, w http.ResponseWriter, r *http.Request) {
 			w.Write(published[:half])
 			w.(http.Flusher).Flush()
@@ -358,6 +377,24 @@ func TestFetchArchive(t *testing.T) {
 			t.Errorf("%s: exit %d, want %q\n%s", tt.name, code, tt.want, errs)
 		}
 	}
+	// A length that is too short hides the end of the file: an archive has its table of contents there.
+	var whole bytes.Buffer
+	archive := zip.NewWriter(&whole)
+	member, err := archive.Create("pop.csv")
+	if err != nil {
+		t.Fatal(err)
+	}
+	member.Write(published)
+	archive.Close()
+	lying := flawed(t, func(_ int, w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Length", strconv.Itoa(whole.Len()-100))
+		w.Write(whole.Bytes()[:whole.Len()-100])
+	})
+	dir := fetchProject(t, fmt.Sprintf("{card: recensement-iris, file: sources/a.zip, url: %q}", lying.URL))
+	if code, _, errs := fetchCLI(t, dir); code != exitRefused || !strings.Contains(errs, "the archive is cut short or damaged") {
+		t.Errorf("exit %d: %s", code, errs)
+	}
+
 	// A .gz is kept as it is published, though its server labels it as an encoding.
 	var z bytes.Buffer
 	zw := gzip.NewWriter(&z)
@@ -367,7 +404,7 @@ func TestFetchArchive(t *testing.T) {
 		w.Header().Set("Content-Encoding", "gzip")
 		w.Write(z.Bytes())
 	})
-	dir := fetchProject(t, fmt.Sprintf("{card: recensement-iris, file: sources/a.csv.gz, url: %q}", s.URL))
+	dir = fetchProject(t, fmt.Sprintf("{card: recensement-iris, file: sources/a.csv.gz, url: %q}", s.URL))
 	must(t, "-C", dir, "fetch")
 	holds(t, filepath.Join(dir, "sources", "a.csv.gz"), z.Bytes())
 }
@@ -756,6 +793,33 @@ func TestFetchTogether(t *testing.T) {
 	if n := len(lockOf(t, dir).Files); n != 9 {
 		t.Errorf("%d files in the lock, want 9", n)
 	}
+}
+
+// Interrupted, it says so once, and goes on from there the next time.
+func TestFetchInterrupted(t *testing.T) {
+	ctx, interrupt := context.WithCancel(context.Background())
+	s := flawed(t, func(n int, w http.ResponseWriter, r *http.Request) {
+		if n == 1 {
+			w.Header().Set("ETag", `"`+digestOf(published)[:8]+`"`)
+			w.Header().Set("Content-Length", strconv.Itoa(len(published)))
+			w.Write(published[:len(published)/2])
+			w.(http.Flusher).Flush()
+			time.AfterFunc(50*time.Millisecond, interrupt)
+			<-r.Context().Done()
+			return
+		}
+		serveRange(w, r, published)
+	})
+	dir, path := oneFile(t, s.URL+"/pop.csv")
+	var out, errs bytes.Buffer
+	code := execute(ctx, []string{"-C", dir, "fetch"}, &out, &errs)
+	if code != exitFailed || errs.String() != "error: interrupted: the next fetch goes on from where this one stopped\n" || exists(path) {
+		t.Errorf("exit %d: %s", code, errs.String())
+	}
+	if code, _, errs := fetchCLI(t, dir); code != exitDone || !strings.Contains(errs, "going on from") {
+		t.Errorf("exit %d: %s", code, errs)
+	}
+	holds(t, path, published)
 }
 
 // A file that fails does not keep the others from coming.
