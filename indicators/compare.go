@@ -28,7 +28,7 @@ func (c *computation) gaps(r Result) []Ecart {
 	var out []Ecart
 	for i := range r.Values {
 		v := &r.Values[i]
-		if !v.Retenue {
+		if !v.Retenue || defs[v.Indicateur].Registre {
 			continue
 		}
 		set := c.layers[v.Couche]

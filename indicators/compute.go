@@ -262,7 +262,7 @@ func (c *computation) layer(def *Definition, layer geo.Layer, sexe string, mil i
 	own := held[layer]
 	studied := slices.Contains(c.Studied, layer.Level())
 	reference := slices.Contains(c.References, layer.Level())
-	if own == nil && !studied && !reference {
+	if own == nil && (!studied && !reference || def.Registre) {
 		return nil
 	}
 	key := Key{def.ID, layer, mil, sexe}
@@ -281,6 +281,9 @@ func (c *computation) layer(def *Definition, layer geo.Layer, sexe string, mil i
 			if v, ok := c.aggregate(def, key, z, held); ok {
 				found = append(found, v)
 			}
+		}
+		if len(found) == 0 && def.Registre {
+			continue
 		}
 		if len(found) == 0 && !studied && !c.links.referenced(layer, z) {
 			continue
@@ -307,8 +310,11 @@ func (c *computation) producer(t *terms, key Key, z int) (Value, bool) {
 	out := Value{Key: key, Code: c.layers[key.Couche].Zones[z].Code, V: v, Statut: st, Nature: Producteur,
 		Methode: MethodeProducteur, Source: source}
 	if st != Disponible {
-		_, note := c.made(t, z)
+		somme, note := c.made(t, z)
 		out.V, out.Source, out.Note = 0, c.mention(t, z), note
+		if somme {
+			out.Nature, out.Methode = Estimation, MethodeAgregation
+		}
 		return out, true
 	}
 	out.Couverture, out.Sources, out.PartMax = Some(1), 1, 1

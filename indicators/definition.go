@@ -36,6 +36,8 @@ type Definition struct {
 	Weight  string   `yaml:"weight,omitempty" json:"weight,omitempty"`
 
 	Unbounded bool `yaml:"unbounded,omitempty" json:"unbounded,omitempty"` // a percentage that may lie outside 0–100
+	// Registre says that it is of a register: known of the zones it names only, and compared to nothing.
+	Registre bool `yaml:"-" json:"registre,omitempty"`
 
 	Note string `yaml:"note,omitempty" json:"note,omitempty"` // limits, breaks: in French
 }

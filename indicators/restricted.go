@@ -21,6 +21,10 @@ func Compute(in Input) (Result, error) {
 	}
 	open := in
 	open.Columns = byConvention[""]
+	sources := func(convention string) []Source {
+		return slices.DeleteFunc(slices.Clone(in.Sources), func(s Source) bool { return s.Convention != "" && s.Convention != convention })
+	}
+	open.Sources = sources("")
 	r, err := series(open, nil, "")
 	if err != nil || len(byConvention) == 0 || len(byConvention) == 1 && byConvention[""] != nil {
 		return r, err
@@ -32,6 +36,7 @@ func Compute(in Input) (Result, error) {
 		}
 		under := in
 		under.Columns = slices.Concat(open.Columns, byConvention[convention])
+		under.Sources = sources(convention)
 		under.Definitions = concerned(in.Definitions, byConvention[convention])
 		part, err := series(under, &r, convention)
 		if err != nil {

@@ -53,8 +53,9 @@ type Card struct {
 	Breaks     []indicators.Break `yaml:"breaks"`
 
 	Variables []Variable `yaml:"variables"`
-	Blocks    []Block    `yaml:"blocks"` // variables that share their year, note, survey…
-	Long      *Long      `yaml:"long"`   // the table has one figure a row
+	Blocks    []Block    `yaml:"blocks"`   // variables that share their year, note, survey…
+	Long      *Long      `yaml:"long"`     // the table has one figure a row
+	Register  *Register  `yaml:"register"` // the rows of a long table also say what the indicators are
 	// Totals says which variables should add up to another; a file where they do not is reported.
 	Totals map[string][]string `yaml:"totals"`
 
@@ -92,6 +93,7 @@ type Variable struct {
 	// Columns by sex: {AA} and {AAAA} in a name are the millésime; {S} the letter of the sex, none for all; "A + B" is
 	// the sum of two columns.
 	Columns SexColumns `yaml:"columns"`
+	Label   string     `yaml:"label"` // in French, for the templates that partners fill in
 	Traits  `yaml:",inline"`
 }
 

@@ -370,7 +370,7 @@ func LoadCard(name string, b []byte) (*Card, error) {
 	}
 	for _, block := range c.Blocks {
 		for _, id := range slices.Sorted(maps.Keys(block.Variables)) {
-			c.Variables = append(c.Variables, Variable{id, block.Variables[id], block.Traits})
+			c.Variables = append(c.Variables, Variable{ID: id, Columns: block.Variables[id], Traits: block.Traits})
 		}
 	}
 	sum := sha256.Sum256(b)
@@ -405,6 +405,9 @@ func (c *Card) check() error {
 		}
 		if (len(c.Variables) == 0) == (c.Long == nil) {
 			no("give either variables or long")
+		}
+		if c.Register != nil && (c.Long == nil || c.Long.Variable == "" || c.Register.Label == "") {
+			no("register: it says which columns of a long table tell its indicators: long.variable and label are needed")
 		}
 	case "layer":
 		if len(c.Code) == 0 {

@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"io"
 	"maps"
-	"math"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -77,6 +76,11 @@ type Table struct {
 	where   []condition
 	columns []measure
 	long    *longColumns
+
+	register *registerColumns // of a register; what it says of each indicator, and the targets it gives
+	entries  map[string]*registerRow
+	targets  map[string]string
+
 	decimal string
 
 	schema  *arrow.Schema
@@ -475,6 +479,11 @@ func (t *Table) resolveLong(edition int) error {
 	l := t.card.Long
 	t.long = &longColumns{variable: at(l.Variable, true), sexe: at(l.Sexe, true), millesime: at(l.Millesime, true),
 		value: at(l.Value, true), statut: at(l.Statut, false), reference: at(l.Reference, false), note: at(l.Note, false)}
+	if r := t.card.Register; r != nil {
+		t.register = &registerColumns{at(r.Label, true), at(r.Theme, true), at(r.Objective, true), at(r.Unit, true), at(r.Partner, true),
+			at(r.Target, true), at(r.TargetYear, true)}
+		t.entries, t.targets = map[string]*registerRow{}, map[string]string{}
+	}
 	if l.Year != nil {
 		t.long.year = l.Year.Year(edition)
 	}
@@ -734,6 +743,10 @@ func (t *Table) longVariable(cells []string) (variable string, ok bool) {
 
 func (t *Table) readLong(cells []string, code, variable string) bool {
 	l := t.long
+	if t.register != nil && strings.EqualFold(t.text(cells, l.value), none) { // nobody can inform it
+		cells = slices.Clone(cells)
+		cells[l.value] = ""
+	}
 	sexe := cmp.Or(strings.ToUpper(t.text(cells, l.sexe)), "T")
 	if known, ok := t.card.Long.Sexes[t.text(cells, l.sexe)]; ok {
 		sexe = known
@@ -752,8 +765,8 @@ func (t *Table) readLong(cells []string, code, variable string) bool {
 	millesime := l.year
 	if s := plainCode(cell(cells, l.millesime)); s != "" && s != "inconnu" {
 		var err error
-		if millesime, err = strconv.Atoi(s); err != nil || checkYear(millesime) != nil || millesime > math.MaxInt16 {
-			no(l.millesime, fmt.Errorf("%q is not a year: a year such as 2019, or inconnu", s))
+		if millesime, err = year(s); err != nil {
+			no(l.millesime, err)
 		}
 	}
 	v, statut, err := t.figure(t.text(cells, l.value))
@@ -762,7 +775,11 @@ func (t *Table) readLong(cells []string, code, variable string) bool {
 	} else if statut == indicators.Disponible {
 		t.checkMark(t.header[l.value], t.text(cells, l.value))
 	}
-	if s := t.text(cells, l.statut); s != "" && t.card.Long.Statuts != nil {
+	if s := t.text(cells, l.statut); t.register != nil && strings.EqualFold(s, none) {
+		if statut == indicators.Disponible {
+			no(l.value, errors.New("the figure is there, and said to be néant: empty it, or correct its statut"))
+		}
+	} else if s != "" && t.card.Long.Statuts != nil {
 		word, known := t.card.Long.Statuts[s]
 		said, _ := indicators.ParseStatut(word) // checked with the card
 		if !known {
@@ -795,7 +812,16 @@ func (t *Table) readLong(cells []string, code, variable string) bool {
 	t.builder.Field(7).(*array.StringBuilder).Append(t.text(cells, l.note))
 	t.builder.Field(3).(*array.Int16Builder).Append(int16(millesime))
 	t.put(4, v, statut)
-	return true
+	return t.register == nil || t.readRegister(cells, code, variable, sexe, millesime)
+}
+
+// year reads the year of a cell.
+func year(s string) (int, error) {
+	y, err := strconv.Atoi(s)
+	if err != nil || checkYear(y) != nil {
+		return 0, fmt.Errorf("%q is not a year: a year such as 2019, or inconnu", s)
+	}
+	return y, nil
 }
 
 // whole says whether a row of text has as many cells as the header: one that does not was cut, or a separator

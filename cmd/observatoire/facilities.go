@@ -227,8 +227,11 @@ func (f *facilityFile) columns() []facilityColumn {
 	return []facilityColumn{{"code", f.cfg.Code, &f.code}, {"name", f.cfg.Name, &f.name}, {"theme", f.cfg.Theme, &f.theme}}
 }
 
-// readTable reads the rows of a table that has coordinates in two of its columns.
-func (f *facilityFile) readTable(ctx context.Context) error {
+// readTable reads the facilities of a table that has coordinates in two of its columns.
+func (f *facilityFile) readTable(ctx context.Context) error { return f.readRows(ctx, f.add) }
+
+// readRows gives each row of a table with its place.
+func (f *facilityFile) readRows(ctx context.Context, add func(line int, cell func(int) string, system geo.CRS, pt orb.Point)) error {
 	system := f.legal
 	if f.cfg.CRS != "" {
 		system, _ = geo.ParseURN(f.cfg.CRS) // checked with the project
@@ -284,7 +287,7 @@ func (f *facilityFile) readTable(ctx context.Context) error {
 			return ctx.Err()
 		}
 		if pt, ok := f.point(rows.Line(), cells, x, y, system); ok {
-			f.add(rows.Line(), func(i int) string { return at(cells, i) }, system, pt)
+			add(rows.Line(), func(i int) string { return at(cells, i) }, system, pt)
 		}
 	}
 	return rows.Err()

@@ -915,7 +915,10 @@ func newCounts(layers []*locatedLayer, o locateOptions) *counts {
 	return c
 }
 
-func (c *counts) add(regions []int32, sex, age int) {
+func (c *counts) add(regions []int32, sex, age int) { c.at(regions)[sex][age]++ }
+
+// at is the tally of those who lie in these regions and in no other.
+func (c *counts) at(regions []int32) *tally {
 	c.key = c.key[:0]
 	for _, r := range regions {
 		c.key = binary.LittleEndian.AppendUint32(c.key, uint32(r))
@@ -926,7 +929,7 @@ func (c *counts) add(regions []int32, sex, age int) {
 		c.find[string(c.key)] = i
 		c.atoms = append(c.atoms, atom{regions: slices.Clone(regions)})
 	}
-	c.atoms[i].tally[sex][age]++
+	return &c.atoms[i].tally
 }
 
 // layerOf is the place of a region's layer, -1 for region 0.

@@ -35,11 +35,15 @@ type project struct {
 	Weights     *weightsConfig                 `yaml:"weights"`
 	Facilities  []facilitiesConfig             `yaml:"facilities"`
 	Indicators  indicatorChoice                `yaml:"indicators"`
+	Deposits    []ingest.Deposit               `yaml:"deposits"`
 
 	dir         string
 	unset       error // variables of the environment that are not set: of consequence when files are read
 	catalogue   *ingest.Catalogue
 	definitions []indicators.Definition
+	conventions []ingest.Convention
+	deposits    []*deposit // by convention, card, millésime, then in the order they were handed in
+	day         string     // of the run, AAAA-MM-JJ: which conventions and corrections have ended
 }
 
 // scopeConfig is the territory studied; without communes, everything that is read.
@@ -146,6 +150,9 @@ func loadProject(dir string) (*project, error) {
 		return nil, refused{err}
 	}
 	if err := p.loadDefinitions(path); err != nil {
+		return nil, refused{err}
+	}
+	if err := p.loadDeposits(path); err != nil {
 		return nil, refused{err}
 	}
 	return p, nil

@@ -28,13 +28,17 @@ import (
 
 func (a *app) runCmd() *cobra.Command {
 	var publish, strict bool
-	var by string
+	var by, day string
 	c := &cobra.Command{
 		Use:     "run",
 		Aliases: []string{"executer"},
 		Short:   "Read the sources, measure the overlaps, make the indicators: a draft edition",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return a.withStore(cmd.Context(), func(ctx context.Context, p *project, st store.Store) error {
+				if _, err := time.Parse(time.DateOnly, day); err != nil {
+					return usage{fmt.Errorf("--date %s: write a day as AAAA-MM-JJ, such as 2026-12-31", day)}
+				}
+				p.day = day
 				e, err := a.run(ctx, p, st)
 				if err != nil {
 					return err
@@ -54,6 +58,8 @@ func (a *app) runCmd() *cobra.Command {
 	}
 	c.Flags().BoolVar(&publish, "publish", false, "publish the edition at once")
 	c.Flags().StringVar(&by, "by", envOr("USER", ""), "who publishes")
+	c.Flags().StringVar(&day, "date", envOr("OBSERVATOIRE_DATE", time.Now().Format(time.DateOnly)),
+		"day of the run, AAAA-MM-JJ: conventions and corrections that ended before it do not count")
 	c.Flags().BoolVar(&strict, "strict", false, "exit with code 4 when something deserves a look")
 	return c
 }
@@ -88,6 +94,8 @@ func (a *app) run(ctx context.Context, p *project, st store.Store) (*indicators.
 		return nil, refused{err}
 	}
 	a.say("%s", p.Title)
+	p.day = cmp.Or(p.day, time.Now().Format(time.DateOnly))
+	ended := p.expire(p.day)
 	layers, err := a.readLayers(ctx, p)
 	if err != nil {
 		return nil, err
@@ -102,7 +110,11 @@ func (a *app) run(ctx context.Context, p *project, st store.Store) (*indicators.
 	if err != nil {
 		return nil, err
 	}
-	overlaps, err := measureOverlaps(ctx, p, layers.sets)
+	own, err := a.readOwnZones(ctx, p, layers)
+	if err != nil {
+		return nil, err
+	}
+	overlaps, err := measureOverlaps(ctx, p, layers.sets, own)
 	if err != nil {
 		return nil, err
 	}
@@ -116,13 +128,22 @@ func (a *app) run(ctx context.Context, p *project, st store.Store) (*indicators.
 	if err != nil {
 		return nil, err
 	}
+	registers, err := p.readRegisters(ctx)
+	if err != nil {
+		return nil, err
+	}
+	p.definitions = slices.Concat(p.definitions, registers)
+	sources, columns, err = p.settleDeposits(sources, columns, layers.sets, countedVariables(p.definitions))
+	if err != nil {
+		return nil, err
+	}
 	a.say("tables: %d files, %d measured columns (%s)", len(sources), len(columns), since(start))
 
 	sets := indicators.CompleteLayers(layers.sets, columns, p.GeographyAs)
 	result, err := indicators.Compute(indicators.Input{
 		Layers: sets, Overlaps: overlaps, People: people, Columns: columns, Sources: sources, Definitions: p.definitions,
 		Studied: p.studied(), References: p.References, Communes: p.Scope.Communes, Methods: p.Methods,
-		Comparisons: p.comparisons(), GeographyAs: p.GeographyAs,
+		Comparisons: p.comparisons(), GeographyAs: p.GeographyAs, Own: own, Detail: p.details(),
 	})
 	if err != nil {
 		return nil, refused{fmt.Errorf("%s: %w", filepath.Join(p.dir, projectFile), err)}
@@ -139,17 +160,20 @@ func (a *app) run(ctx context.Context, p *project, st store.Store) (*indicators.
 	if err != nil {
 		return nil, refused{err}
 	}
-	e.Alertes = append(e.Alertes, locked...)
+	e.Alertes = slices.Concat(e.Alertes, locked, ended)
 	slices.SortFunc(e.Alertes, func(x, y indicators.Alerte) int { return cmp.Compare(x.ID, y.ID) })
 	e.Alertes = slices.CompactFunc(e.Alertes, func(x, y indicators.Alerte) bool { return x.ID == y.ID })
-	available := 0
+	available, open := 0, 0
 	for _, v := range e.Values {
 		if v.Retenue && v.Statut == indicators.Disponible {
 			available++
+			if v.Convention == "" {
+				open++
+			}
 		}
 	}
-	if available == 0 {
-		return nil, refused{errors.New("no indicator has a figure: nothing to publish; check tables and indicators in " + projectFile)}
+	if open == 0 {
+		return nil, refused{errors.New("no indicator has a figure that all may see: nothing to publish; check tables and indicators in " + projectFile)}
 	}
 	if err := p.manifest(e, layers.files); err != nil {
 		return nil, err
@@ -541,9 +565,9 @@ func (p *project) bufferQuarters(r *reading) error {
 	return nil
 }
 
-// measureOverlaps measures the quarters against the IRIS, the communes and each other; quartiers vécus against their
+// measureOverlaps measures the quarters against the IRIS, the communes, the partners' own zones and each other; quartiers vécus against their
 // neighbours of the same layer too, since they may share some ground.
-func measureOverlaps(ctx context.Context, p *project, sets []geo.ZoneSet) ([]indicators.OverlapSet, error) {
+func measureOverlaps(ctx context.Context, p *project, sets []geo.ZoneSet, own []string) ([]indicators.OverlapSet, error) {
 	studied := p.studied()
 	var out []indicators.OverlapSet
 	for i := range sets {
@@ -553,7 +577,7 @@ func measureOverlaps(ctx context.Context, p *project, sets []geo.ZoneSet) ([]ind
 			if i == j && !vecu || !from.Drawn() || !to.Drawn() || !slices.Contains(studied, from.Layer.Level()) {
 				continue
 			}
-			if l := to.Layer.Level(); l != "iris" && l != "commune" && !slices.Contains(studied, l) {
+			if l := to.Layer.Level(); l != "iris" && l != "commune" && !slices.Contains(studied, l) && !slices.Contains(own, l) {
 				continue
 			}
 			pairs, err := geo.Overlaps(ctx, from, to, geo.WithMargins())
@@ -662,6 +686,28 @@ func (a *app) readTables(ctx context.Context, p *project, st store.Store, sets [
 	var errs []error
 	var ids []string
 	var added []string
+	take := func(t input) {
+		sum, err := fileSHA256(t.path)
+		if err != nil {
+			errs = append(errs, refused{err})
+			return
+		}
+		// The same bytes under the same card and the same scope are the same table: nothing to do.
+		id := t.id + "@" + hashOf(sum, hashOf(t.card.Hash, t.scope.digest))[:12]
+		if slices.Contains(ids, id) {
+			return
+		}
+		ids = append(ids, id)
+		if had[id] {
+			return
+		}
+		t.id = id
+		if err := ingestTable(ctx, p, st, t); err != nil {
+			errs = append(errs, err)
+			return
+		}
+		added = append(added, id)
+	}
 	for _, t := range p.Tables {
 		files, err := p.files(t.File)
 		if err != nil {
@@ -674,30 +720,27 @@ func (a *app) readTables(ctx context.Context, p *project, st store.Store, sets [
 				errs = append(errs, refused{err})
 				continue
 			}
-			sum, err := fileSHA256(path)
-			if err != nil {
-				errs = append(errs, refused{err})
-				continue
-			}
-			// The same bytes under the same card and the same scope are the same table: nothing to do.
-			stamp := hashOf(card.Hash, scope.digest)
 			for _, reading := range p.readings(card, filepath.Base(path)) {
-				id := reading.id + "@" + hashOf(sum, stamp)[:12]
-				if slices.Contains(ids, id) {
-					continue
-				}
-				ids = append(ids, id)
-				if had[id] {
-					continue
-				}
-				if err := ingestTable(ctx, p, st, path, reading.card, scope, id); err != nil {
-					errs = append(errs, err)
-					continue
-				}
-				added = append(added, id)
+				take(input{path: path, card: reading.card, scope: scope, id: reading.id})
 			}
 			if ctx.Err() != nil {
 				break
+			}
+		}
+	}
+	levels := map[string]bool{}
+	for _, s := range sets {
+		levels[s.Layer.Level()] = true
+	}
+	for _, d := range p.deposits { // those another supersedes too: nothing handed in is lost
+		if !d.expired && ctx.Err() == nil {
+			base := filepath.Base(d.path)
+			for _, level := range d.card.LevelsOf(base) {
+				at := input{path: d.path, card: d.card.At(level), id: d.logical(), convention: d.Convention, day: d.Date}
+				if at.scope = d.scope(scope, levels[level]); d.card.LevelColumn != "" {
+					at.id += "#" + level
+				}
+				take(at)
 			}
 		}
 	}
@@ -758,30 +801,44 @@ func (p *project) readings(card *ingest.Card, base string) []tableReading {
 	return list
 }
 
+// An input is a table to bring into the store.
+type input struct {
+	path            string
+	card            *ingest.Card
+	scope           tableScope
+	id              string
+	convention, day string // of a deposit
+}
+
 // ingestTable reads one file into the store, in one transaction.
-func ingestTable(ctx context.Context, p *project, st store.Store, path string, card *ingest.Card, scope tableScope, id string) error {
-	t, err := ingest.Open(ctx, path, card, scope.Scope)
+func ingestTable(ctx context.Context, p *project, st store.Store, in input) error {
+	t, err := ingest.Open(ctx, in.path, in.card, in.scope.Scope)
 	if err != nil {
 		return refused{err}
 	}
 	defer t.Release()
-	src, _ := t.Source()
-	src.ID = id
+	source := func() (indicators.Source, error) {
+		src, err := t.Source()
+		src.ID, src.Convention, src.Depose = in.id, in.convention, in.day
+		return src, err
+	}
+	src, _ := source()
 	var outside error
 	err = st.PutSource(ctx, src, t, func() (indicators.Source, error) {
-		src, err := t.Source()
+		src, err := source()
 		if err == nil {
-			outside = concerns(path, src)
+			if src.Rows > 0 || !strings.Contains(in.id, "#") { // a deposit need not have rows of every level
+				outside = concerns(in.path, src)
+			}
 			err = outside
 		}
 		if err == nil {
 			var found []indicators.Alerte
-			found, err = ingest.Diagnose(ctx, path, ingest.Examination{Card: card, Scope: scope.departements, Definitions: p.definitions})
+			found, err = ingest.Diagnose(ctx, in.path, ingest.Examination{Card: in.card, Scope: in.scope.departements, Definitions: p.definitions})
 			for _, x := range found {
 				src.Remarques = append(src.Remarques, x.Remarque())
 			}
 		}
-		src.ID = id
 		return src, err
 	})
 	if _, bad := t.Source(); bad != nil || outside != nil {
@@ -937,13 +994,14 @@ func (p *project) manifest(e *indicators.Edition, files []fileStamp) error {
 		Weights     *weightsConfig                 `json:"poids,omitempty"`
 		Facilities  []facilitiesConfig             `json:"equipements,omitempty"`
 		Indicators  string                         `json:"indicateurs_sha256"`
+		Conventions []conventionStamp              `json:"conventions,omitempty"`
 		Files       []fileStamp                    `json:"fichiers_de_contours"`
 		Layers      []layer                        `json:"couches"`
 		Sources     []source                       `json:"sources"`
 		Values      int                            `json:"valeurs"`
 	}{Program: version, Title: e.Title, Communes: p.Scope.Communes, References: p.References,
 		GeographyAs: p.GeographyAs, Methods: p.Methods, Comparisons: p.Comparisons, Vecus: p.Vecus, Weights: p.Weights, Facilities: p.Facilities, Files: files,
-		Values: len(e.Values)}
+		Conventions: p.conventionStamps(), Values: len(e.Values)}
 	defs, err := json.Marshal(p.definitions)
 	if err != nil {
 		return err
@@ -951,7 +1009,7 @@ func (p *project) manifest(e *indicators.Edition, files []fileStamp) error {
 	m.Indicators = hashOf(string(defs))
 	year := 0
 	for _, v := range e.Values {
-		if v.Statut == indicators.Disponible {
+		if v.Statut == indicators.Disponible && v.Convention == "" {
 			year = max(year, v.Millesime)
 		}
 	}
