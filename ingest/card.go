@@ -68,7 +68,7 @@ type Card struct {
 	CRS       string   `yaml:"crs"`       // only where the file does not say, such as "EPSG:2154"
 	Schematic bool     `yaml:"schematic"` // contours drawn for demonstration
 
-	Hash string `yaml:"-"` // sha256 of the card's own text
+	Hash string `yaml:"-"` // sha256 of the card's own text, less its downloads: an address that moves changes no figure
 }
 
 // A Layout tells what a reader cannot find out by itself.

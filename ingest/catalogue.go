@@ -373,7 +373,7 @@ func LoadCard(name string, b []byte) (*Card, error) {
 			c.Variables = append(c.Variables, Variable{ID: id, Columns: block.Variables[id], Traits: block.Traits})
 		}
 	}
-	sum := sha256.Sum256(b)
+	sum := sha256.Sum256(withoutDownloads(b))
 	c.Hash = hex.EncodeToString(sum[:])
 	if err := c.check(); err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)

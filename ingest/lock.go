@@ -69,6 +69,21 @@ func (c *Card) DownloadEditions() []int {
 	return slices.Compact(years)
 }
 
+// withoutDownloads is the text of a card less its downloads: the block under that key.
+func withoutDownloads(text []byte) []byte {
+	var kept []byte
+	inside := false
+	for line := range bytes.Lines(text) {
+		if c := line[0]; c != ' ' && c != '\t' && c != '\n' && c != '\r' && c != '#' && c != '}' {
+			inside = bytes.HasPrefix(line, []byte("downloads:"))
+		}
+		if !inside {
+			kept = append(kept, line...)
+		}
+	}
+	return kept
+}
+
 // Edition is the edition_source that a base name gives by the card's patterns, 0 when they hold none; ok is false when
 // none fits.
 func (c *Card) Edition(base string) (year int, ok bool) { return c.edition(base) }

@@ -47,6 +47,32 @@ func TestCardDownload(t *testing.T) {
 	}
 }
 
+// An address that moves changes no figure: it is not part of what a card's digest covers.
+func TestCardHashLeavesDownloads(t *testing.T) {
+	hash := func(text string) string {
+		t.Helper()
+		c, err := LoadCard("revenus.yaml", []byte(text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return c.Hash
+	}
+	plain := strings.TrimSuffix(cardWithDownloads, "downloads:\n")
+	want := hash(plain)
+	for _, same := range []string{
+		cardWithDownloads + "  2019: {url: \"https://a.example/a.zip\"}\n\n  # moved\n  2020: {url: \"https://a.example/b.zip\"}\n",
+		"downloads:\n  2019: {url: \"https://a.example/a.zip\"}\n" + plain,
+		plain + "downloads: {2019: {url: \"https://a.example/a.zip\"},\n  2020: {url: \"https://a.example/b.zip\"}\n}\n",
+	} {
+		if hash(same) != want {
+			t.Errorf("another digest:\n%s", same)
+		}
+	}
+	if other := hash(strings.Replace(plain, "columns: A", "columns: B", 1)); other == want {
+		t.Error("another column, the same digest")
+	}
+}
+
 func TestCardDownloadsRefused(t *testing.T) {
 	for _, tt := range []struct{ text, want string }{
 		{`  2019: {url: "ftp://producteur.example/a.zip"}`, "begins with https:// or http://"},
