@@ -95,13 +95,18 @@ func draftOrPublished(ctx context.Context, st store.Store, id string) (*indicato
 // readEdition reads an edition, the published one by default, and says what to do when there is none.
 func readEdition(ctx context.Context, st store.Store, id string) (*indicators.Edition, error) {
 	e, err := st.Edition(ctx, id)
+	return e, noEdition(err, id)
+}
+
+// noEdition says what to do when the store does not have the edition asked for.
+func noEdition(err error, id string) error {
 	switch {
 	case errors.Is(err, store.ErrNotFound) && id == "":
-		return nil, errors.New("no edition is published: run `observatoire run`, then `observatoire publish --by YOUR-NAME`")
+		return errors.New("no edition is published: run `observatoire run`, then `observatoire publish --by YOUR-NAME`")
 	case errors.Is(err, store.ErrNotFound):
-		return nil, fmt.Errorf("no edition %q: `observatoire editions` lists them", id)
+		return fmt.Errorf("no edition %q: `observatoire editions` lists them", id)
 	}
-	return e, err
+	return err
 }
 
 func (a *app) publishCmd() *cobra.Command {

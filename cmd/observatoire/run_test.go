@@ -182,6 +182,23 @@ func TestDemoOverlaps(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("contrat, l. 667-674 (-want +got):\n%s", diff)
 	}
+
+	// Those of the IRIS in the quarters are not in the edition, and are measured.
+	areas := func(text, from, to string) map[string]string {
+		out := map[string]string{}
+		for _, row := range readCSV(t, text) {
+			area, err := strconv.ParseFloat(row["aire_m2"], 64)
+			if err != nil {
+				t.Fatal(err)
+			}
+			out[row[from]+" / "+row[to]] = strconv.FormatFloat(area, 'f', 3, 64)
+		}
+		return out
+	}
+	back := must(t, "-C", dir, "overlaps", "--from", "iris", "--to", "qpv", "--format", "csv")
+	if diff := cmp.Diff(areas(text, "nom_de", "nom_vers"), areas(back, "nom_vers", "nom_de")); diff != "" {
+		t.Errorf("the other way round (-want +got):\n%s", diff)
+	}
 }
 
 // Every figure the contrat prints of a quarter comes out, by the method that produced it, with its line.

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"text/tabwriter"
 
+	"github.com/paulmach/orb"
 	"github.com/spf13/cobra"
 
 	"observatoire/data/store"
@@ -35,7 +36,7 @@ func (a *app) overlapsCmd() *cobra.Command {
 				return err
 			}
 			return a.withStore(cmd.Context(), func(ctx context.Context, _ *project, st store.Store) error {
-				e, err := readEdition(ctx, st, id)
+				e, err := readCrossed(ctx, st, id, from, to)
 				if err != nil {
 					return err
 				}
@@ -58,6 +59,50 @@ func (a *app) overlapsCmd() *cobra.Command {
 	c.Flags().StringVar(&format, "format", "table", "table, csv or json")
 	c.Flags().StringVar(&id, "edition", "", "edition to read (default: the published one)")
 	return c
+}
+
+// readCrossed reads what overlapsOf needs of an edition: when it holds none of the overlaps asked for, no more than the
+// zones to measure.
+func readCrossed(ctx context.Context, st store.Store, id, from, to string) (*indicators.Edition, error) {
+	e, err := st.Outline(ctx, id)
+	if err != nil {
+		return nil, noEdition(err, id)
+	}
+	a, err := layersOf(e, from)
+	if err != nil {
+		return nil, err
+	}
+	b, err := layersOf(e, to)
+	if err != nil {
+		return nil, err
+	}
+	if slices.ContainsFunc(e.Overlaps, func(s indicators.OverlapSet) bool { return slices.Contains(a, s.From) && slices.Contains(b, s.To) }) {
+		return readEdition(ctx, st, e.ID)
+	}
+	near := []orb.Bound{}
+	for _, l := range a {
+		set, _, err := st.Zones(ctx, e.ID, l, nil)
+		if err != nil {
+			return nil, err
+		}
+		for i := range set.Zones {
+			if g := set.Zones[i].Geom; g != nil {
+				near = append(near, g.Bound())
+			}
+		}
+		*e.Layer(l) = *set
+	}
+	for _, l := range b {
+		if slices.Contains(a, l) {
+			continue
+		}
+		set, _, err := st.Zones(ctx, e.ID, l, near)
+		if err != nil {
+			return nil, err
+		}
+		*e.Layer(l) = *set
+	}
+	return e, nil
 }
 
 // overlapsOf finds the overlaps of two layers or levels in an edition; those it does not hold are measured.

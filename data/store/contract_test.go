@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"math/rand/v2"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -82,6 +84,7 @@ func testContract(t *testing.T, open func(t *testing.T) Store) {
 		{"long source", testLongSource},
 		{"source refused", testSourceRefused},
 		{"edition whole", testRoundTrip},
+		{"zones of a layer", testZones},
 		{"edition refused", testEditionRefused},
 		{"publication", testPublication},
 		{"replaced draft", testReplacedDraft},
@@ -406,6 +409,80 @@ func testRoundTrip(t *testing.T, s Store) {
 		got, err := s.Edition(ctx, e.ID)
 		if diff := cmp.Diff(e, got); err != nil || diff != "" {
 			t.Errorf("edition %s: %v (-want +got)\n%s", e.ID, err, diff)
+		}
+	}
+}
+
+// A layer comes back alone, whole or around some boxes, with the places of its zones.
+func testZones(t *testing.T, s Store) {
+	ctx := context.Background()
+	r := rand.New(rand.NewPCG(1, 2))
+	layer := geo.ZoneSet{Layer: "carreau200-2017", Title: "Carreaux", EPSG: 2154, Source: "grille"}
+	for i := range 4000 { // an R-tree of several levels
+		x, y, w := 870_000+r.Float64()*1e5, 6_270_000+r.Float64()*1e5, 1+r.Float64()*2000
+		z := geo.Zone{Code: fmt.Sprintf("%05d", i), Name: "carré", Members: []string{"13047", "13063"}}
+		if i%100 != 7 {
+			z.Geom = orb.MultiPolygon{{{{x, y}, {x + w, y}, {x + w, y + w}, {x, y + w}, {x, y}}}}
+		}
+		layer.Zones = append(layer.Zones, z)
+	}
+	e := sampleEdition("e1")
+	e.Layers = append([]geo.ZoneSet{layer}, e.Layers...)
+	if err := s.PutEdition(ctx, e); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Publish(ctx, "e1", "Zoé", "2026-11-01"); err != nil {
+		t.Fatal(err)
+	}
+	outline, err := s.Outline(ctx, "")
+	if err != nil || outline.ID != "e1" || outline.Title != e.Title || len(outline.Layers) != len(e.Layers) ||
+		outline.Layers[0].Title != "Carreaux" || len(outline.Layers[0].Zones) > 0 || len(outline.Overlaps) != 2 || outline.Overlaps[1].From != "qpv-2015" {
+		t.Errorf("outline: %+v, %v", outline, err)
+	}
+	for _, want := range e.Layers {
+		got, at, err := s.Zones(ctx, "", want.Layer, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(&want, got); diff != "" {
+			t.Errorf("%s (-want +got)\n%s", want.Layer, diff)
+		}
+		if len(at) != len(want.Zones) || len(at) > 0 && at[len(at)-1] != len(at)-1 {
+			t.Errorf("%s: places %v", want.Layer, at)
+		}
+	}
+	for _, n := range []int{0, 1, 40} {
+		near := []orb.Bound{}
+		for range n {
+			p := orb.Point{870_000 + r.Float64()*1e5, 6_270_000 + r.Float64()*1e5}
+			near = append(near, p.Bound().Pad(r.Float64()*3000))
+		}
+		got, at, err := s.Zones(ctx, "e1", layer.Layer, near)
+		if err != nil || len(at) != len(got.Zones) || !slices.IsSorted(at) {
+			t.Fatalf("%d boxes: %d zones, places %v, %v", n, len(got.Zones), at, err)
+		}
+		read := map[int]bool{}
+		for i, z := range got.Zones {
+			read[at[i]] = true
+			if diff := cmp.Diff(layer.Zones[at[i]], z); diff != "" {
+				t.Errorf("%d boxes: place %d (-want +got)\n%s", n, at[i], diff)
+			}
+			if b := z.Geom.Bound().Pad(1); !slices.ContainsFunc(near, b.Intersects) {
+				t.Errorf("%d boxes: zone %s is far from them", n, z.Code)
+			}
+		}
+		for i, z := range layer.Zones {
+			if z.Geom != nil && slices.ContainsFunc(near, z.Geom.Bound().Intersects) && !read[i] {
+				t.Errorf("%d boxes: zone %s is not read", n, z.Code)
+			}
+		}
+	}
+	for _, tt := range []struct {
+		id    string
+		layer geo.Layer
+	}{{"e1", "iris-1999"}, {"e2", "iris-2016"}} {
+		if _, _, err := s.Zones(ctx, tt.id, tt.layer, nil); !errors.Is(err, ErrNotFound) {
+			t.Errorf("%s, %s: %v, want ErrNotFound", tt.id, tt.layer, err)
 		}
 	}
 }

@@ -17,8 +17,10 @@ import (
 	"time"
 
 	"github.com/apache/arrow/go/v17/arrow/array"
+	"github.com/paulmach/orb"
 	"modernc.org/sqlite"
 
+	"observatoire/geo"
 	"observatoire/indicators"
 )
 
@@ -469,26 +471,53 @@ func (s *gpkg) PutEdition(ctx context.Context, e *indicators.Edition) error {
 
 // Edition implements [Store].
 func (s *gpkg) Edition(ctx context.Context, id string) (*indicators.Edition, error) {
+	path, err := s.find(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	return readEditionFile(ctx, path)
+}
+
+// Outline implements [Store].
+func (s *gpkg) Outline(ctx context.Context, id string) (*indicators.Edition, error) {
+	path, err := s.find(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	return readOutline(ctx, path)
+}
+
+// Zones implements [Store].
+func (s *gpkg) Zones(ctx context.Context, id string, layer geo.Layer, near []orb.Bound) (*geo.ZoneSet, []int, error) {
+	path, err := s.find(ctx, id)
+	if err != nil {
+		return nil, nil, err
+	}
+	return readLayer(ctx, path, layer, near)
+}
+
+// find is the file of an edition, the published one when id is empty.
+func (s *gpkg) find(ctx context.Context, id string) (string, error) {
 	if id == "" {
 		var err error
 		if id, err = s.published(ctx); err != nil {
-			return nil, err
+			return "", err
 		}
 		if id == "" {
-			return nil, fmt.Errorf("no edition is published: %w", ErrNotFound)
+			return "", fmt.Errorf("no edition is published: %w", ErrNotFound)
 		}
 	}
 	if !validID.MatchString(id) {
-		return nil, fmt.Errorf("edition %q: %w", id, ErrNotFound)
+		return "", fmt.Errorf("edition %q: %w", id, ErrNotFound)
 	}
 	// The edition's own file: someone may be editing the published copy.
 	if _, err := os.Stat(s.file(id)); errors.Is(err, fs.ErrNotExist) {
 		if published, err := s.published(ctx); err == nil && published == id && s.readOnly { // it came alone
-			return readEditionFile(ctx, s.path)
+			return s.path, nil
 		}
-		return nil, fmt.Errorf("edition %s: %w", id, ErrNotFound)
+		return "", fmt.Errorf("edition %s: %w", id, ErrNotFound)
 	}
-	return readEditionFile(ctx, s.file(id))
+	return s.file(id), nil
 }
 
 // list is the editions as they were put, the latest first; their state is for the caller to tell.

@@ -4,11 +4,9 @@ import (
 	"context"
 	"database/sql"
 	_ "embed"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"iter"
-	"math"
 	"net/url"
 	"path/filepath"
 	"regexp"
@@ -16,7 +14,6 @@ import (
 	"strings"
 
 	"github.com/paulmach/orb"
-	"github.com/paulmach/orb/encoding/wkb"
 	_ "modernc.org/sqlite" // the SQLite driver
 
 	"observatoire/geo"
@@ -229,7 +226,7 @@ func insertSRS(ctx context.Context, tx *sql.Tx, epsg int) error {
 
 // writeLayer writes the feature table of one layer, and its R-tree.
 func writeLayer(ctx context.Context, tx *sql.Tx, s *geo.ZoneSet) error {
-	t := zoneTable(s, tableName(s.Layer), marshalGPKG, nil)
+	t := zoneTable(s, tableName(s.Layer), marshalGPKG)
 	return writeFeatures(ctx, tx, &t, string(s.Layer), s.EPSG, func(yield func(int, orb.Bound) bool) {
 		for i, z := range s.Zones {
 			if len(z.Geom) > 0 && !yield(i+1, z.Geom.Bound()) {
@@ -454,8 +451,7 @@ func readEditionFile(ctx context.Context, path string) (*indicators.Edition, err
 		}
 	}
 	for i := range e.Layers {
-		t := zoneTable(&e.Layers[i], tableName(e.Layers[i].Layer), nil, unmarshalGPKG)
-		if err := readRows(ctx, db, &t, "ORDER BY fid"); err != nil {
+		if _, err := readZones(ctx, db, &e.Layers[i], nil); err != nil {
 			return nil, fmt.Errorf("%s: %w", path, err)
 		}
 	}
@@ -473,83 +469,4 @@ func readEditionFile(ctx context.Context, path string) (*indicators.Edition, err
 		}
 	}
 	return e, nil
-}
-
-// marshalPointGPKG encodes a point as a GeoPackage does: a header, then WKB.
-func marshalPointGPKG(p orb.Point, epsg int) ([]byte, error) {
-	body, err := wkb.Marshal(p, binary.LittleEndian)
-	if err != nil {
-		return nil, err
-	}
-	out := binary.LittleEndian.AppendUint32([]byte{'G', 'P', 0, 0b0000_0001}, uint32(epsg)) // little endian, no envelope
-	return append(out, body...), nil
-}
-
-// unmarshalPointGPKG decodes what marshalPointGPKG, QGIS or GDAL wrote.
-func unmarshalPointGPKG(b []byte) (orb.Point, error) {
-	g, err := geometryGPKG(b)
-	if err != nil {
-		return orb.Point{}, err
-	}
-	p, ok := g.(orb.Point)
-	if !ok {
-		return orb.Point{}, fmt.Errorf("a GeoPackage geometry is a %s, not a point", g.GeoJSONType())
-	}
-	return p, nil
-}
-
-// marshalGPKG encodes a geometry as a GeoPackage does: a header with the envelope, then WKB.
-func marshalGPKG(mp orb.MultiPolygon, epsg int) ([]byte, error) {
-	if err := checkGeometry(mp); err != nil {
-		return nil, err
-	}
-	body, err := wkb.Marshal(mp, binary.LittleEndian)
-	if err != nil {
-		return nil, err
-	}
-	b := mp.Bound()
-	out := make([]byte, 0, 40+len(body))
-	out = append(out, 'G', 'P', 0, 0b0000_0011) // version 1; little endian, envelope [minx, maxx, miny, maxy]
-	out = binary.LittleEndian.AppendUint32(out, uint32(epsg))
-	for _, v := range [4]float64{b.Min[0], b.Max[0], b.Min[1], b.Max[1]} {
-		out = binary.LittleEndian.AppendUint64(out, math.Float64bits(v))
-	}
-	return append(out, body...), nil
-}
-
-// unmarshalGPKG decodes what marshalGPKG, QGIS or GDAL wrote: a polygon or a multipolygon; nil when empty.
-func unmarshalGPKG(b []byte) (orb.MultiPolygon, error) {
-	g, err := geometryGPKG(b)
-	if err != nil {
-		return nil, err
-	}
-	switch g := g.(type) {
-	case orb.MultiPolygon:
-		if len(g) == 0 {
-			return nil, nil
-		}
-		return g, nil
-	case orb.Polygon:
-		if len(g) == 0 {
-			return nil, nil
-		}
-		return orb.MultiPolygon{g}, nil
-	}
-	return nil, fmt.Errorf("a GeoPackage geometry is a %s, not a polygon", g.GeoJSONType())
-}
-
-// geometryGPKG decodes a geometry of a GeoPackage.
-func geometryGPKG(b []byte) (orb.Geometry, error) {
-	if len(b) < 8 || b[0] != 'G' || b[1] != 'P' || b[2] != 0 {
-		return nil, fmt.Errorf("not a GeoPackage geometry")
-	}
-	envelope := [...]int{0, 32, 48, 48, 64, -1, -1, -1}[b[3]>>1&7]
-	if envelope < 0 || len(b) < 8+envelope {
-		return nil, fmt.Errorf("a GeoPackage geometry is cut short")
-	}
-	g, err := wkb.Unmarshal(b[8+envelope:])
-	if err != nil {
-		return nil, fmt.Errorf("a GeoPackage geometry: %w", err)
-	}
-	return g, nil
 }

@@ -379,7 +379,7 @@ func FuzzUnmarshalGPKG(f *testing.F) {
 	}
 	f.Add([]byte("GP\x00\x01\x00\x00\x00\x00"))
 	f.Fuzz(func(t *testing.T, b []byte) {
-		mp, err := unmarshalGPKG(b)
+		mp, err := new(decoder).multiPolygonGPKG(b)
 		if err != nil || checkGeometry(mp) != nil || mp == nil {
 			return
 		}
@@ -387,7 +387,7 @@ func FuzzUnmarshalGPKG(f *testing.F) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if back, err := unmarshalGPKG(again); err != nil || !orb.Equal(mp, back) {
+		if back, err := new(decoder).multiPolygonGPKG(again); err != nil || !orb.Equal(mp, back) {
 			t.Errorf("%v comes back as %v, %v", mp, back, err)
 		}
 	})

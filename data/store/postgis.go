@@ -25,9 +25,8 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/paulmach/orb"
-	"github.com/twpayne/go-geom"
-	"github.com/twpayne/go-geom/encoding/ewkb"
 
+	"observatoire/geo"
 	"observatoire/indicators"
 )
 
@@ -401,7 +400,7 @@ func (s *postgis) PutEdition(ctx context.Context, e *indicators.Edition) error {
 			if _, _, err := srsDefinition(l.EPSG); err != nil {
 				return fmt.Errorf("%s: %w", l.Layer, err)
 			}
-			zones := zoneTable(l, "zone", marshalEWKB, nil)
+			zones := zoneTable(l, "zone", marshalEWKB)
 			t := numbered(&zones)
 			t.fields[0].name = "fid"
 			if err := copyRows(ctx, tx, prefixed(t, field{"edition", &e.ID}, field{"couche", (*string)(&l.Layer)})); err != nil {
@@ -426,37 +425,17 @@ func (s *postgis) PutEdition(ctx context.Context, e *indicators.Edition) error {
 func (s *postgis) Edition(ctx context.Context, id string) (*indicators.Edition, error) {
 	e := &indicators.Edition{}
 	err := s.read(ctx, func(tx pgx.Tx) error {
-		if id == "" {
-			var err error
-			if id, err = publishedID(ctx, tx); err != nil {
-				return err
-			}
-			if id == "" {
-				return fmt.Errorf("no edition is published: %w", ErrNotFound)
-			}
-		}
-		tables := editionTables(e)
-		for i := range tables {
-			t, where := &tables[i], "WHERE edition = $1 ORDER BY rang"
-			if t.name == "edition" {
-				where = "WHERE id = $1"
-			}
-			if err := queryRows(ctx, tx, t, where, id); err != nil {
-				return err
-			}
-			if e.ID == "" {
-				return fmt.Errorf("edition %s: %w", id, ErrNotFound)
-			}
+		if err := queryTables(ctx, tx, id, e, editionTables(e)); err != nil {
+			return err
 		}
 		for i := range e.Layers {
-			t := zoneTable(&e.Layers[i], "zone", nil, unmarshalEWKB)
-			if err := queryRows(ctx, tx, &t, "WHERE edition = $1 AND couche = $2 ORDER BY fid", id, e.Layers[i].Layer); err != nil {
+			if _, err := queryZones(ctx, tx, e.ID, &e.Layers[i], nil); err != nil {
 				return err
 			}
 		}
 		points, zones := facilityTable(e, nil, unmarshalPointEWKB), facilityZoneTable(e)
 		for _, t := range []*table{&points, &zones} {
-			if err := queryRows(ctx, tx, t, "WHERE edition = $1 ORDER BY rang", id); err != nil {
+			if err := queryRows(ctx, tx, t, "WHERE edition = $1 ORDER BY rang", e.ID); err != nil {
 				return err
 			}
 		}
@@ -466,6 +445,105 @@ func (s *postgis) Edition(ctx context.Context, id string) (*indicators.Edition, 
 		return nil, err
 	}
 	return e, nil
+}
+
+// Outline implements [Store].
+func (s *postgis) Outline(ctx context.Context, id string) (*indicators.Edition, error) {
+	e := &indicators.Edition{}
+	err := s.read(ctx, func(tx pgx.Tx) error { return queryTables(ctx, tx, id, e, editionTables(e)[:outlineTables]) })
+	if err != nil {
+		return nil, err
+	}
+	return e, nil
+}
+
+// Zones implements [Store].
+func (s *postgis) Zones(ctx context.Context, id string, layer geo.Layer, near []orb.Bound) (set *geo.ZoneSet, at []int, err error) {
+	err = s.read(ctx, func(tx pgx.Tx) error {
+		e := &indicators.Edition{}
+		if err := queryTables(ctx, tx, id, e, editionTables(e)[:outlineTables]); err != nil {
+			return err
+		}
+		if set = e.Layer(layer); set == nil {
+			return fmt.Errorf("edition %s has no layer %s: %w", e.ID, layer, ErrNotFound)
+		}
+		at, err = queryZones(ctx, tx, e.ID, set, near)
+		return err
+	})
+	return set, at, err
+}
+
+// queryTables reads tables of an edition, the published one when id is empty.
+func queryTables(ctx context.Context, tx pgx.Tx, id string, e *indicators.Edition, tables []table) error {
+	if id == "" {
+		var err error
+		if id, err = publishedID(ctx, tx); err != nil {
+			return err
+		}
+		if id == "" {
+			return fmt.Errorf("no edition is published: %w", ErrNotFound)
+		}
+	}
+	for i := range tables {
+		t, where := &tables[i], "WHERE edition = $1 ORDER BY rang"
+		if t.name == "edition" {
+			where = "WHERE id = $1"
+		}
+		if err := queryRows(ctx, tx, t, where, id); err != nil {
+			return err
+		}
+		if e.ID == "" {
+			return fmt.Errorf("edition %s: %w", id, ErrNotFound)
+		}
+	}
+	return nil
+}
+
+// queryZones reads the zones of a layer, and their positions in it.
+func queryZones(ctx context.Context, tx pgx.Tx, id string, set *geo.ZoneSet, near []orb.Bound) (at []int, err error) {
+	// The results are asked for in binary, which is what a geometry is kept in but for its header, and read in the
+	// memory of the connection.
+	sql := "SELECT fid, geom, code, nom, communes, membres, type FROM zone WHERE "
+	args := []any{pgx.QueryResultFormats{pgx.BinaryFormatCode}, id, string(set.Layer)}
+	if near == nil {
+		sql += "edition = $1 AND couche = $2"
+	} else {
+		// Box by box through the index of the geometries, whatever the planner knows of the table: OFFSET keeps it from
+		// looking at the editions first.
+		sql += `ctid = ANY(ARRAY(SELECT place FROM (SELECT z.ctid AS place, z.edition, z.couche
+			FROM unnest($3::float8[], $4::float8[], $5::float8[], $6::float8[]) AS near(x0, y0, x1, y1)
+			JOIN zone z ON z.geom && ST_MakeEnvelope(x0, y0, x1, y1) OFFSET 0) AS met WHERE edition = $1 AND couche = $2))`
+		var sides [4][]float64
+		for _, b := range near {
+			for k, v := range [4]float64{b.Min[0], b.Min[1], b.Max[0], b.Max[1]} {
+				sides[k] = append(sides[k], v)
+			}
+		}
+		args = append(args, sides[0], sides[1], sides[2], sides[3])
+	}
+	rows, err := tx.Query(ctx, sql+" ORDER BY fid", args...)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", set.Layer, err)
+	}
+	defer rows.Close()
+	var d decoder
+	for rows.Next() {
+		v := rows.RawValues()
+		z := geo.Zone{Code: string(v[2]), Name: string(v[3]), Commune: string(v[4]), Type: string(v[6])}
+		if len(v[5]) > 0 {
+			z.Members = strings.Split(string(v[5]), ",")
+		}
+		if v[1] != nil {
+			if z.Geom, err = d.multiPolygon(v[1]); err != nil {
+				return nil, fmt.Errorf("%s: zone %s: its geometry: %w", set.Layer, z.Code, err)
+			}
+		}
+		set.Zones, at = append(set.Zones, z), append(at, int(binary.BigEndian.Uint64(v[0]))-1)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, fmt.Errorf("%s: %w", set.Layer, err)
+	}
+	return at, nil
 }
 
 func publishedID(ctx context.Context, q pgQuerier) (id string, err error) {
@@ -703,64 +781,4 @@ func queryRows(ctx context.Context, q pgQuerier, t *table, where string, args ..
 		}
 	}
 	return rows.Err()
-}
-
-func marshalEWKB(mp orb.MultiPolygon, epsg int) ([]byte, error) {
-	if err := checkGeometry(mp); err != nil {
-		return nil, err
-	}
-	var flat []float64
-	var ends [][]int
-	for _, p := range mp {
-		var rings []int
-		for _, r := range p {
-			for _, pt := range r {
-				flat = append(flat, pt[0], pt[1])
-			}
-			rings = append(rings, len(flat))
-		}
-		ends = append(ends, rings)
-	}
-	return ewkb.Marshal(geom.NewMultiPolygonFlat(geom.XY, flat, ends).SetSRID(epsg), binary.LittleEndian)
-}
-
-func marshalPointEWKB(p orb.Point, epsg int) ([]byte, error) {
-	return ewkb.Marshal(geom.NewPointFlat(geom.XY, []float64{p[0], p[1]}).SetSRID(epsg), binary.LittleEndian)
-}
-
-func unmarshalPointEWKB(b []byte) (orb.Point, error) {
-	g, err := ewkb.Unmarshal(b)
-	if err != nil {
-		return orb.Point{}, err
-	}
-	p, ok := g.(*geom.Point)
-	if !ok || p.Empty() {
-		return orb.Point{}, fmt.Errorf("the geometry is a %T, not a point", g)
-	}
-	return orb.Point{p.X(), p.Y()}, nil
-}
-
-func unmarshalEWKB(b []byte) (orb.MultiPolygon, error) {
-	g, err := ewkb.Unmarshal(b)
-	if err != nil {
-		return nil, err
-	}
-	m, ok := g.(*geom.MultiPolygon)
-	if !ok {
-		return nil, fmt.Errorf("the geometry is a %T, not a multipolygon", g)
-	}
-	flat, start := m.FlatCoords(), 0
-	var mp orb.MultiPolygon
-	for _, rings := range m.Endss() {
-		p := make(orb.Polygon, 0, len(rings))
-		for _, end := range rings {
-			r := make(orb.Ring, 0, (end-start)/2)
-			for ; start < end; start += 2 {
-				r = append(r, orb.Point{flat[start], flat[start+1]})
-			}
-			p = append(p, r)
-		}
-		mp = append(mp, p)
-	}
-	return mp, nil
 }

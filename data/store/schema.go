@@ -307,6 +307,9 @@ type layerRow struct {
 	zones int
 }
 
+// outlineTables are the first of editionTables: what the edition and its layers are.
+const outlineTables = 2
+
 // editionTables gives the tables of an edition but its zones: those that write e, or that fill it when it is
 // empty. They are read in their order.
 func editionTables(e *indicators.Edition) []table {
@@ -475,9 +478,8 @@ func sourceFields(s *indicators.Source) []field {
 		{"remarques", (*words)(&s.Remarques)}, {"convention", &s.Convention}, {"depose", &s.Depose}}
 }
 
-// zoneTable is the zones of one layer. Geometries go through the encoding of the store.
-func zoneTable(s *geo.ZoneSet, name string, marshal func(orb.MultiPolygon, int) ([]byte, error),
-	unmarshal func([]byte) (orb.MultiPolygon, error)) table {
+// zoneTable writes the zones of one layer. Geometries go through the encoding of the store.
+func zoneTable(s *geo.ZoneSet, name string, marshal func(orb.MultiPolygon, int) ([]byte, error)) table {
 	var z geo.Zone
 	var geom blob
 	var area indicators.Opt
@@ -497,16 +499,6 @@ func zoneTable(s *geo.ZoneSet, name string, marshal func(orb.MultiPolygon, int) 
 				err = fmt.Errorf("%s: zone %s: %w", s.Layer, z.Code, err)
 			}
 			return true, err
-		},
-		add: func() (err error) {
-			z.Geom = nil
-			if geom != nil {
-				if z.Geom, err = unmarshal(geom); err != nil {
-					return fmt.Errorf("%s: zone %s: %w", s.Layer, z.Code, err)
-				}
-			}
-			s.Zones = append(s.Zones, z)
-			return nil
 		},
 	}
 }

@@ -8,7 +8,9 @@ import (
 	"errors"
 
 	"github.com/apache/arrow/go/v17/arrow/array"
+	"github.com/paulmach/orb"
 
+	"observatoire/geo"
 	"observatoire/indicators"
 )
 
@@ -34,6 +36,12 @@ type Store interface {
 	PutEdition(ctx context.Context, e *indicators.Edition) error
 	// Edition reads an edition whole; id "" is the published one, or ErrNotFound.
 	Edition(ctx context.Context, id string) (*indicators.Edition, error)
+	// Outline reads an edition without what it is full of: its title, its layers without their zones, and which
+	// overlaps it holds without their pairs.
+	Outline(ctx context.Context, id string) (*indicators.Edition, error)
+	// Zones reads the zones of one layer of an edition, and their positions in it: all of them when near is nil,
+	// else those whose box meets one of near, and maybe some whose box passes within a metre of it.
+	Zones(ctx context.Context, id string, layer geo.Layer, near []orb.Bound) (*geo.ZoneSet, []int, error)
 	// Editions lists them, the published one first, then the latest first.
 	Editions(ctx context.Context) ([]indicators.EditionInfo, error)
 	// Publish makes an edition the published one, in one atomic switch. day is AAAA-MM-JJ.
