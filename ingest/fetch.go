@@ -22,6 +22,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -91,6 +92,16 @@ func (e *ContentError) Error() string { return e.Err.Error() }
 func (e *ContentError) Unwrap() error { return e.Err }
 
 func notTheFile(format string, args ...any) error { return &ContentError{fmt.Errorf(format, args...)} }
+
+// errFull stops every download.
+var errFull = errors.New("the disk is full")
+
+// full says whether a write failed for want of room, or of quota.
+func full(err error) bool {
+	var code syscall.Errno
+	windows := runtime.GOOS == "windows" && errors.As(err, &code) && (code == 39 || code == 112) // ERROR_HANDLE_DISK_FULL, ERROR_DISK_FULL
+	return windows || errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT)
+}
 
 // errOther ends the downloads that were under way when the disk was full: one error is enough.
 var errOther = errors.New("stopped: another download found the disk full")
@@ -194,17 +205,12 @@ func (f *Fetcher) Fetch(ctx context.Context, orders []Order) ([]Fetched, []error
 				}
 			}
 			got[i], errs[i] = f.fetch(ctx, i, o)
-			if errors.Is(errs[i], syscall.ENOSPC) {
+			if errors.Is(errs[i], errFull) {
 				stop(errOther)
 			}
 		})
 	}
 	wg.Wait()
-	for i := range errs { // an interruption, or a full disk, is said once
-		if errors.Is(errs[i], errOther) && slices.ContainsFunc(errs, func(e error) bool { return errors.Is(e, syscall.ENOSPC) }) {
-			errs[i] = errOther
-		}
-	}
 	return got, errs
 }
 
@@ -262,9 +268,8 @@ func (f *Fetcher) fetch(ctx context.Context, i int, o Order) (Fetched, error) {
 		}
 		var p passing
 		if !errors.As(err, &p) {
-			if errors.Is(err, syscall.ENOSPC) {
-				err = fmt.Errorf("%s: the disk is full: make room, then fetch again; the %s already there are kept: %w",
-					part, Bytes(partSize(part)), syscall.ENOSPC)
+			if full(err) {
+				err = fmt.Errorf("%s: %w: make room, then fetch again; the %s already there are kept", part, errFull, Bytes(partSize(part)))
 			}
 			return Fetched{}, err
 		}

@@ -523,6 +523,7 @@ func (a *app) download(ctx context.Context, p *project, lock *ingest.Lock, list 
 				entry.Final = final
 			}
 			lock.Put(entry)
+			show.tell(ingest.Progress{Path: w.path, Done: got.Size, Total: got.Size, Note: ingest.Bytes(got.Size) + " came, checked"})
 			return writeLock(p, lock)
 		}}
 	got, failed := f.Fetch(ctx, orders)

@@ -167,11 +167,14 @@ func (p *project) unnamed(named []wanted) ([]sourceState, error) {
 		if cards := p.catalogue.Match(d.Name()); len(cards) > 0 {
 			x.Card = cards[0].ID
 			x.Edition, _ = cards[0].Edition(d.Name())
-			list := "tables"
-			if cards[0].Kind != "table" {
-				list = "layers"
+			switch cards[0].Kind {
+			case "table":
+				x.Note = fmt.Sprintf("to read it, add to tables: {card: %s, file: %s}", x.Card, name)
+			case "layer", "composition":
+				x.Note = fmt.Sprintf("to read it, add to layers: {card: %s, level: …, vintage: …, file: %s}", x.Card, name)
+			default:
+				x.Note = "a " + cards[0].Kind + ": the run does not read it as such"
 			}
-			x.Note = fmt.Sprintf("to read it, add to %s: {card: %s, file: %s}", list, x.Card, name)
 		}
 		out = append(out, x)
 		return nil
