@@ -211,6 +211,7 @@ func (p *project) expire(day string) []indicators.Alerte {
 // ownZones are the zones of a deposit.
 type ownZones struct {
 	codes  map[string]bool
+	names  map[string]string    // where the zones say them
 	points map[string]orb.Point // in the legal projection; nil where the zones are areas
 	layer  geo.Layer            // of areas
 }
@@ -305,12 +306,21 @@ func (d *deposit) readZones(ctx context.Context, path string, legal geo.CRS) (*o
 	if err != nil {
 		return nil, nil, nil, err
 	}
-	own := &ownZones{codes: map[string]bool{}}
+	own := &ownZones{codes: map[string]bool{}, names: map[string]string{}}
+	name := -1
+	if d.zones.Name != "" {
+		if name, err = fs.Column(d.zones.Name); err != nil {
+			return nil, nil, nil, err
+		}
+	}
 	areas, places := 0, 0
 	var bad []error
 	for i, id := range ids {
 		own.codes[id] = true
 		row := &fs.Rows[i]
+		if name >= 0 {
+			own.names[id] = strings.TrimSpace(row.Cell(name))
+		}
 		switch {
 		case row.Geom != nil:
 			areas++
@@ -353,8 +363,8 @@ func (d *deposit) vintage() int { return cmp.Or(d.card.Vintage.Fixed, d.Millesim
 // readPlaces reads points from two columns of a table.
 func (d *deposit) readPlaces(ctx context.Context, path string, legal geo.CRS) (*ownZones, error) {
 	f := &facilityFile{facilityReader: &facilityReader{legal: legal}, path: path, base: filepath.Base(path), code: -1, name: -1, theme: -1,
-		cfg: facilitiesConfig{File: path, Code: d.zones.Code, X: d.zones.X, Y: d.zones.Y, CRS: d.zones.CRS}}
-	own := &ownZones{codes: map[string]bool{}, points: map[string]orb.Point{}}
+		cfg: facilitiesConfig{File: path, Code: d.zones.Code, Name: d.zones.Name, X: d.zones.X, Y: d.zones.Y, CRS: d.zones.CRS}}
+	own := &ownZones{codes: map[string]bool{}, names: map[string]string{}, points: map[string]orb.Point{}}
 	err := f.readRows(ctx, func(line int, cell func(int) string, system geo.CRS, pt orb.Point) {
 		code := strings.Trim(cell(f.code), " \t\u00a0\u202f")
 		switch {
@@ -369,6 +379,9 @@ func (d *deposit) readPlaces(ctx context.Context, path string, legal geo.CRS) (*
 			pt[0], pt[1] = legal.Forward(system.Inverse(pt[0], pt[1]))
 		}
 		own.codes[code], own.points[code] = true, pt
+		if f.name >= 0 {
+			own.names[code] = strings.TrimSpace(cell(f.name))
+		}
 	})
 	if f.unplaced.n > 0 {
 		err = errors.Join(err, fmt.Errorf("%s: rows %s have no coordinates: nothing says in which quarters they lie", path, &f.unplaced))
@@ -530,7 +543,7 @@ func differences(old, new []indicators.Column) (changed, added, gone int) {
 func (p *project) readRegisters(ctx context.Context) ([]indicators.Definition, error) {
 	var defs []indicators.Definition
 	var errs []error
-	from := map[string]string{}
+	from := map[string]string{} // the years and levels of a card are one register
 	for _, d := range p.definitions {
 		from[d.ID] = "indicators.yaml"
 	}
@@ -547,15 +560,15 @@ func (p *project) readRegisters(ctx context.Context) ([]indicators.Definition, e
 			for _, def := range list {
 				switch other := from[def.ID]; {
 				case other == "":
-					from[def.ID] = d.path
+					from[def.ID] = d.card.ID
 					defs = append(defs, def)
-				case other != d.path:
+				case other != d.card.ID:
 					errs = append(errs, fmt.Errorf("%s: %s is an indicator of %s already: give it a key of its own", d.path, def.ID, other))
-				default: // at another level: the same label and unit, or it is another indicator
+				default: // of another year or level: the same label and unit, or it is another indicator
 					i := slices.IndexFunc(defs, func(x indicators.Definition) bool { return x.ID == def.ID })
 					if defs[i].Label != def.Label || defs[i].Unit != def.Unit {
-						errs = append(errs, fmt.Errorf("%s: %s is %q in %s at one level, %q in %s at another: one key is one indicator",
-							d.path, def.ID, defs[i].Label, defs[i].Unit, def.Label, def.Unit))
+						errs = append(errs, fmt.Errorf("%s: %s is %q (%s) here, %q (%s) in another year or at another level: one key is one indicator: give one of the two a key of its own",
+							d.path, def.ID, def.Label, def.Unit, defs[i].Label, defs[i].Unit))
 						continue
 					}
 					for _, s := range def.Sexes {
