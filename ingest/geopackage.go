@@ -504,3 +504,26 @@ func (r *wkbReader) geometry(p *polygons, depth int) error {
 	}
 	return nil
 }
+
+// layerNames lists the layers of features of a GeoPackage.
+func layerNames(ctx context.Context, path string) ([]string, error) {
+	db, err := sql.Open("sqlite", geoPackageURI(path))
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	defer db.Close()
+	layers, err := packageLayers(ctx, db)
+	switch {
+	case errors.Is(err, errNotPackage):
+		return nil, fmt.Errorf("%s: an SQLite database that is not a GeoPackage: export the layer as GeoPackage or GeoJSON", path)
+	case err != nil:
+		return nil, fmt.Errorf("%s: damaged or incomplete GeoPackage (%w): download or copy it again", path, err)
+	case len(layers) == 0:
+		return nil, fmt.Errorf("%s: a GeoPackage without a layer of features: download or copy it again", path)
+	}
+	var names []string
+	for _, l := range layers {
+		names = append(names, l.table)
+	}
+	return names, nil
+}
