@@ -26,7 +26,7 @@ type facts struct {
 	Edition    int       // edition_source of the file they were first read from
 	Precedence int       // of that file
 	Somme      []bool    // made of points; nil when none is
-	Notes      []string  // nil when there is none
+	Notes      []string  // why figures were corrected; nil when none was
 	As         geo.Layer // the layer the producer's codes refer to, when it is not the one they were met with
 }
 
@@ -170,6 +170,9 @@ func newBook(layers []geo.ZoneSet, columns []Column, sources []Source, as map[ge
 			if c.Ref != nil && c.Ref[i] != "" {
 				ref = c.Ref[i]
 			}
+			if c.Corrections != nil && c.Corrections[i] != "" {
+				ref += " (corrigé)" // estimates name their sources too
+			}
 			if f.Source[z] != "" && (f.Statut[z] == Disponible || c.Statut[i] != Disponible) {
 				if f.Statut[z] == Disponible && c.Statut[i] == Disponible && !near(f.V[z], c.V[i]) {
 					id := fmt.Sprintf("%s|%s", f.Source[z], where)
@@ -192,11 +195,11 @@ func newBook(layers []geo.ZoneSet, columns []Column, sources []Source, as map[ge
 				}
 				f.Somme[z] = true
 			}
-			if c.Notes != nil && c.Notes[i] != "" {
+			if c.Corrections != nil && c.Corrections[i] != "" {
 				if f.Notes == nil {
 					f.Notes = make([]string, len(set.Zones))
 				}
-				f.Notes[z] = c.Notes[i]
+				f.Notes[z] = c.Corrections[i]
 			}
 			if c.Signale != nil && c.Signale[i] {
 				if f.Signale == nil {

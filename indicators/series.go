@@ -161,9 +161,10 @@ type Column struct {
 	Signale   []bool   // flagged by the producer although present; nil when none is
 	Ref       []string // where each figure stands, when the source says it cell by cell; else nil
 
-	Convention string   // the convention its figures came under; empty: open data
-	Somme      bool     // the figures are sums, made of points that lie in each zone
-	Notes      []string // in French, for readers of each figure, such as why it was corrected; nil when there is none
+	Convention string // the convention its figures came under; empty: open data
+	Somme      bool   // the figures are sums, made of points that lie in each zone
+	// Corrections says, in French, why and by whom a figure was corrected; nil when none was.
+	Corrections []string
 
 	// What the card of the source says of the variable.
 	Exploitation string // of the census: "principale", "complementaire", or empty

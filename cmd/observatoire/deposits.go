@@ -761,7 +761,7 @@ func (d *deposit) sumPoints(cols []indicators.Column, counted map[string]bool, s
 					continue
 				}
 				col := *sexes[sexe]
-				col.Level, col.Vintage, col.Somme, col.Codes, col.V, col.Statut, col.Ref, col.Signale = l.set.Layer.Level(), l.set.Layer.Vintage(), true, nil, nil, nil, nil, nil
+				col.Level, col.Vintage, col.Somme, col.Codes, col.V, col.Statut, col.Ref, col.Signale, col.Corrections = l.set.Layer.Level(), l.set.Layer.Vintage(), true, nil, nil, nil, nil, nil, nil
 				for z, zone := range l.set.Zones {
 					r := l.first + int32(z)
 					v, b := float64(tallies[r].total()), asTotal

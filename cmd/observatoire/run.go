@@ -128,6 +128,10 @@ func (a *app) run(ctx context.Context, p *project, st store.Store) (*indicators.
 	if err != nil {
 		return nil, err
 	}
+	uncorrected, err := p.correct(sources, columns)
+	if err != nil {
+		return nil, err
+	}
 	registers, err := p.readRegisters(ctx)
 	if err != nil {
 		return nil, err
@@ -160,7 +164,7 @@ func (a *app) run(ctx context.Context, p *project, st store.Store) (*indicators.
 	if err != nil {
 		return nil, refused{err}
 	}
-	e.Alertes = slices.Concat(e.Alertes, locked, ended)
+	e.Alertes = slices.Concat(e.Alertes, locked, ended, uncorrected)
 	slices.SortFunc(e.Alertes, func(x, y indicators.Alerte) int { return cmp.Compare(x.ID, y.ID) })
 	e.Alertes = slices.CompactFunc(e.Alertes, func(x, y indicators.Alerte) bool { return x.ID == y.ID })
 	available, open := 0, 0
