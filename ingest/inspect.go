@@ -128,12 +128,6 @@ func formatByName(path string) string {
 func (in *Inspector) parts(ctx context.Context, path string) ([]Part, error) {
 	st, err := os.Stat(path)
 	switch {
-	case err != nil && !errors.Is(err, fs.ErrNotExist):
-		var pe *fs.PathError
-		if errors.As(err, &pe) {
-			err = pe.Err
-		}
-		return nil, fmt.Errorf("%s: cannot be opened (%w): check its permissions", path, err)
 	case err == nil && st.IsDir():
 		return in.tileFolder(path)
 	case err == nil && !st.Mode().IsRegular():
@@ -405,6 +399,9 @@ func (in *Inspector) describe(out *Part, p *profile, path string) {
 		out.Key, out.Level, out.Keys, out.MoreKeys, out.Duplicates = p.header[k.at], k.shape.level, len(k.seen), k.more, k.twice
 		if k.short > 0 {
 			remark("%s: %d of %d codes have lost their leading zeros: key_width: %d in the card puts them back", out.Key, k.short, k.fit, k.shape.width)
+		}
+		if k.more {
+			remark("%s: repeated codes were looked for among the first %d different ones", out.Key, maxKeys)
 		}
 		if k.twice > 0 {
 			remark("%s: %d rows repeat a code: %s", out.Key, k.twice, shown(k.repeat, k.twice))
@@ -717,7 +714,11 @@ func (in *Inspector) readTable(ctx context.Context, out *Part, c *Card, path str
 			}
 		}
 	}
-	for t.Next() {
+	for rows := 0; t.Next(); {
+		if rows += int(t.Record().NumRows()); rows > maxKeys { // a table remembers its keys
+			out.Remarks = append(out.Remarks, fmt.Sprintf("only the first %d rows were read with the card %s", maxKeys, c.ID))
+			return nil
+		}
 		if at := t.Schema().FieldIndices("millesime"); len(at) == 1 {
 			column := t.Record().Column(at[0]).(*array.Int16)
 			for i := range column.Len() {

@@ -42,7 +42,7 @@ type ColumnProfile struct {
 
 const (
 	maxDistinct = 1000    // values of an ordinary column counted apart
-	maxKeys     = 1 << 20 // keys counted apart: beyond, "more than"
+	maxKeys     = 1 << 19 // keys counted apart: beyond, "more than"
 	maxMarks    = 4
 	headRows    = 400 // rows looked at to find the header and the columns of codes
 )

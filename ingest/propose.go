@@ -42,8 +42,11 @@ func (in *Inspector) propose(ctx context.Context, out *Part, p *profile, path, p
 	before := *out
 	_, err = in.read(ctx, out, card, path)
 	out.Edition, out.Vintage, out.Level = before.Edition, before.Vintage, before.Level
-	if card.Kind == "table" { // what it remarks is that the card has still to be completed
+	if card.Kind == "table" { // what the table remarks is that the card has still to be completed
 		out.Remarks = before.Remarks
+	}
+	if card.Kind == "table" && out.Rows > maxKeys {
+		out.Remarks = append(out.Remarks, fmt.Sprintf("only the first %d rows were read with the proposed card", maxKeys))
 	}
 	if err != nil && card.Kind == "composition" {
 		out.Remarks = append(out.Remarks, "no card is proposed: no column says of each commune which zone it is part of")
