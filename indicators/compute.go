@@ -310,7 +310,7 @@ func (c *computation) producer(t *terms, key Key, z int) (Value, bool) {
 	out := Value{Key: key, Code: c.layers[key.Couche].Zones[z].Code, V: v, Statut: st, Nature: Producteur,
 		Methode: MethodeProducteur, Source: source}
 	if st != Disponible {
-		somme, note := c.made(t, z)
+		somme, _, note := c.made(t, z, false)
 		out.V, out.Source, out.Note = 0, c.mention(t, z), note
 		if somme {
 			out.Nature, out.Methode = Estimation, MethodeAgregation
@@ -325,12 +325,17 @@ func (c *computation) producer(t *terms, key Key, z int) (Value, bool) {
 	case t.def.Rule == Somme && t.def.Unit == "habitants" && v < 200:
 		out.Fiabilite, out.Note = Fragile, "effectif inférieur à 200"
 	}
-	if somme, note := c.made(t, z); somme || note != "" {
-		if somme {
-			out.Nature, out.Methode = Estimation, MethodeAgregation
-		}
-		out.Note = joinNotes(out.Note, note)
+	somme, passed, note := c.made(t, z, true)
+	switch {
+	case passed != Stayed:
+		out.Nature, out.Methode = Estimation, MethodePassage
+	case somme:
+		out.Nature, out.Methode = Estimation, MethodeAgregation
 	}
+	if passed == Shared {
+		out.Fiabilite = min(out.Fiabilite, Moyenne)
+	}
+	out.Note = joinNotes(out.Note, note)
 	if as := c.as(t); as != "" {
 		out.Fiabilite = min(out.Fiabilite, Moyenne)
 		out.Note = joinNotes(out.Note, fmt.Sprintf("%s %s, vue sur les contours %s", Rapprochee, as, key.Couche))
@@ -338,13 +343,17 @@ func (c *computation) producer(t *terms, key Key, z int) (Value, bool) {
 	return out, true
 }
 
-// made says whether a figure is a sum of points, and what there is to say of its terms.
-func (c *computation) made(t *terms, z int) (somme bool, note string) {
+// made says whether a figure is a sum of points, what a table of passage did to it, and what there is to say of those of its
+// terms that are there, or that are not.
+func (c *computation) made(t *terms, z int, there bool) (somme bool, passed Passed, note string) {
 	for _, list := range [][]string{{t.def.Value}, t.def.Numerator, t.def.Denominator} {
 		for _, name := range list {
 			f := c.facts[factKey{name, t.sexe, t.mil, t.layer}]
-			if f == nil {
+			if f == nil || there != (f.Statut[z] == Disponible) {
 				continue
+			}
+			if f.Passed != nil {
+				passed = max(passed, f.Passed[z])
 			}
 			somme = somme || f.Somme != nil && f.Somme[z]
 			if f.Notes != nil && f.Notes[z] != "" && !strings.Contains(note, f.Notes[z]) {
@@ -352,7 +361,7 @@ func (c *computation) made(t *terms, z int) (somme bool, note string) {
 			}
 		}
 	}
-	return somme, note
+	return somme, passed, note
 }
 
 func joinNotes(a, b string) string {
@@ -360,6 +369,28 @@ func joinNotes(a, b string) string {
 		return a + b
 	}
 	return a + " ; " + b
+}
+
+// shared lists the zones whose figure is a share of one that was split.
+func (c *computation) shared(t *terms, parts []part) []string {
+	if !c.passed {
+		return nil
+	}
+	var codes []string
+	for _, p := range parts {
+		if _, passed, _ := c.made(t, p.zone, true); passed == Shared {
+			codes = append(codes, c.layers[t.layer].Zones[p.zone].Code)
+		}
+	}
+	return codes
+}
+
+// share says that an estimate rests on zones whose figure is a share of another's.
+func (v *Value) share(codes []string) {
+	if len(codes) > 0 && v.Statut == Disponible {
+		v.Fiabilite = min(v.Fiabilite, Moyenne)
+		v.Note = joinNotes(v.Note, "repose sur des zones scindées depuis : "+some(codes, 5))
+	}
 }
 
 // as is the layer the producer's codes refer to, when it is not the one they were met with.
@@ -406,6 +437,7 @@ func (c *computation) quarter(def *Definition, key Key, z int, held map[geo.Laye
 				v.Fiabilite = min(v.Fiabilite, Moyenne)
 				v.Note = joinNotes(v.Note, fmt.Sprintf("%s %s, vue sur les contours %s", Rapprochee, as, source))
 			}
+			v.share(c.shared(t, list[z]))
 			out = append(out, v)
 		}
 	}
@@ -483,6 +515,7 @@ func (c *computation) aggregate(def *Definition, key Key, z int, held map[geo.La
 					v.Fiabilite = min(v.Fiabilite, Moyenne)
 					v.Note = joinNotes(v.Note, fmt.Sprintf("%s %s, vue sur les contours %s", Rapprochee, as, source))
 				}
+				v.share(c.shared(t, parts))
 				return v, true
 			}
 			if !found {
@@ -536,7 +569,7 @@ func (t *terms) aggregate(parts []part) (estimate, bool) {
 // zone still has a value, whose statut says why.
 func (c *computation) choose(def *Definition, key Key, z int, found []Value) []Value {
 	zone := c.layers[key.Couche].Zones[z].Code
-	order := append([]string{MethodeProducteur, MethodeAgregation}, c.Methods[zone])
+	order := append([]string{MethodeProducteur, MethodePassage, MethodeAgregation}, c.Methods[zone])
 	order = append(order, methodOrder[def.Rule]...)
 	best := -1
 	rank := func(m string) int {

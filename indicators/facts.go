@@ -26,7 +26,8 @@ type facts struct {
 	Edition    int       // edition_source of the file they were first read from
 	Precedence int       // of that file
 	Somme      []bool    // made of points; nil when none is
-	Notes      []string  // why figures were corrected; nil when none was
+	Notes      []string  // why figures were corrected, and how they were carried; nil when none was
+	Passed     []Passed  // nil when no table of passage brought any
 	As         geo.Layer // the layer the producer's codes refer to, when it is not the one they were met with
 }
 
@@ -36,6 +37,7 @@ type book struct {
 	order  []geo.Layer
 	facts  map[factKey]*facts
 	keys   []factKey // sorted
+	passed bool      // some figures came by a table of passage
 	alerts []Alerte
 }
 
@@ -119,7 +121,14 @@ func newBook(layers []geo.ZoneSet, columns []Column, sources []Source, as map[ge
 	}
 	columns = slices.Clone(columns)
 	slices.SortStableFunc(columns, func(x, y Column) int { // open data before what a partner gave, then the one that wins first
-		return cmp.Or(cmp.Compare(x.Convention, y.Convention),
+		carried := 0 // a figure of the very geography before one brought to it
+		if (x.Passed != nil) != (y.Passed != nil) {
+			carried = 1
+			if y.Passed != nil {
+				carried = -1
+			}
+		}
+		return cmp.Or(cmp.Compare(x.Convention, y.Convention), carried,
 			cmp.Compare(bySource[y.Source].Precedence, bySource[x.Source].Precedence),
 			cmp.Compare(bySource[y.Source].Edition, bySource[x.Source].Edition),
 			cmp.Compare(x.Source, y.Source))
@@ -129,6 +138,7 @@ func newBook(layers []geo.ZoneSet, columns []Column, sources []Source, as map[ge
 		first, why string
 	}
 	clashes := map[string]*clash{}
+	strangers := map[geo.Layer][]string{} // codes a table of passage led to, that the layer has not
 	for _, c := range columns {
 		own, layer, ok := place(c, b.layers, as)
 		if !ok {
@@ -164,8 +174,12 @@ func newBook(layers []geo.ZoneSet, columns []Column, sources []Source, as map[ge
 		for i, code := range c.Codes {
 			z, known := set.Index(code)
 			if !known {
+				if c.Passed != nil && !slices.Contains(strangers[layer], code) {
+					strangers[layer] = append(strangers[layer], code)
+				}
 				continue
 			}
+			b.passed = b.passed || c.Passed != nil
 			ref := where
 			if c.Ref != nil && c.Ref[i] != "" {
 				ref = c.Ref[i]
@@ -189,6 +203,12 @@ func newBook(layers []geo.ZoneSet, columns []Column, sources []Source, as map[ge
 				continue
 			}
 			f.V[z], f.Statut[z], f.Source[z] = c.V[i], c.Statut[i], ref
+			if f.Notes != nil { // of the absence that this figure fills
+				f.Notes[z] = ""
+			}
+			if f.Passed != nil {
+				f.Passed[z] = Stayed
+			}
 			if c.Somme {
 				if f.Somme == nil {
 					f.Somme = make([]bool, len(set.Zones))
@@ -200,6 +220,18 @@ func newBook(layers []geo.ZoneSet, columns []Column, sources []Source, as map[ge
 					f.Notes = make([]string, len(set.Zones))
 				}
 				f.Notes[z] = c.Corrections[i]
+			}
+			if c.Carried != nil && c.Carried[i] != "" {
+				if f.Notes == nil {
+					f.Notes = make([]string, len(set.Zones))
+				}
+				f.Notes[z] = joinNotes(f.Notes[z], c.Carried[i])
+			}
+			if c.Passed != nil && c.Passed[i] != Stayed {
+				if f.Passed == nil {
+					f.Passed = make([]Passed, len(set.Zones))
+				}
+				f.Passed[z] = c.Passed[i]
 			}
 			if c.Signale != nil && c.Signale[i] {
 				if f.Signale == nil {
@@ -216,6 +248,10 @@ func newBook(layers []geo.ZoneSet, columns []Column, sources []Source, as map[ge
 		return cmp.Or(cmp.Compare(x.Variable, y.Variable), cmp.Compare(x.Layer, y.Layer),
 			cmp.Compare(x.Millesime, y.Millesime), cmp.Compare(x.Sexe, y.Sexe))
 	})
+	for layer, codes := range strangers {
+		b.alerts = append(b.alerts, Alerte{ID: "passage_inconnu:" + string(layer), Kind: "code_inconnu", Gravite: "attention", Objet: string(layer),
+			Message: fmt.Sprintf("%d code(s) d'arrivée d'une table de passage sont absents de %s, leurs chiffres sont laissés de côté : %s", len(codes), layer, some(codes, 5))})
+	}
 	for id, c := range clashes {
 		kept, other, _ := strings.Cut(id, "|")
 		b.alerts = append(b.alerts, Alerte{ID: "precedence:" + id, Kind: "precedence", Gravite: "information",

@@ -65,6 +65,7 @@ func (f Fiabilite) String() string { return fiabilites[min(int(f), len(fiabilite
 const (
 	MethodeProducteur  = "producteur"          // the producer's own value for the zone
 	MethodeAgregation  = "agregation"          // sum over the zones that make it up exactly
+	MethodePassage     = "passage"             // carried from another geography by a table of passage
 	MethodePopulation  = "population"          // weights of a population layer
 	MethodeCalage      = "calage"              // surface shares scaled to the zone's known population
 	MethodeSurface     = "surface"             // surface shares
@@ -165,6 +166,9 @@ type Column struct {
 	Somme      bool   // the figures are sums, made of points that lie in each zone
 	// Corrections says, in French, why and by whom a figure was corrected; nil when none was.
 	Corrections []string
+	// Passed is what a table of passage did to each figure, and Carried says it in French; nil when none did.
+	Passed  []Passed
+	Carried []string
 
 	// What the card of the source says of the variable.
 	Exploitation string // of the census: "principale", "complementaire", or empty

@@ -491,6 +491,7 @@ func statutFR(s indicators.Statut) string {
 var methodes = []struct{ id, short, long string }{
 	{indicators.MethodeProducteur, "producteur", "valeur publiée par le producteur pour la zone elle-même"},
 	{indicators.MethodeAgregation, "agrégation", "somme des zones qui la composent exactement"},
+	{indicators.MethodePassage, "passage", "portée d'une autre géographie par une table de passage : somme de zones fusionnées, part d'une zone scindée"},
 	{indicators.MethodePopulation, "population", "parts pondérées par la population d'une couche plus fine"},
 	{indicators.MethodeCalage, "calage", "parts de surface ramenées à la population connue de la zone"},
 	{indicators.MethodeSurface, "surface", "parts de surface"},
