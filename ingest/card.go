@@ -6,7 +6,7 @@ import "observatoire/indicators"
 // not know is an error.
 type Card struct {
 	ID       string `yaml:"id"`
-	Kind     string `yaml:"kind"`  // "table", "layer" or "composition" (which communes make up a zone)
+	Kind     string `yaml:"kind"`  // "table", "layer", "composition" (which communes make up a zone) or "passage" (where zones went)
 	Title    string `yaml:"title"` // in French
 	Producer string `yaml:"producer"`
 	Licence  string `yaml:"licence"`
@@ -67,6 +67,13 @@ type Card struct {
 	Type      []string `yaml:"type"`
 	CRS       string   `yaml:"crs"`       // only where the file does not say, such as "EPSG:2154"
 	Schematic bool     `yaml:"schematic"` // contours drawn for demonstration
+
+	// For a passage: the columns of a zone's code before and after, in whose names {AAAA} is the year of the geography; of the share of
+	// the zone that went there, between 0 and 1, where there is one; and of the date or year of the change, where each row is one.
+	Before []string `yaml:"before"`
+	After  []string `yaml:"after"`
+	Share  []string `yaml:"share"`
+	Date   []string `yaml:"date"`
 
 	Hash string `yaml:"-"` // sha256 of the card's own text, less its downloads: an address that moves changes no figure
 }

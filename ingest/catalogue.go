@@ -417,8 +417,12 @@ func (c *Card) check() error {
 		if len(c.Key) == 0 && len(c.Code) == 0 || len(c.Commune) == 0 {
 			no("key and commune: both are needed: the code of the zone, that of the commune")
 		}
+	case "passage":
+		if len(c.Before) == 0 || len(c.After) == 0 || c.Level == "" {
+			no("level, before and after are needed: the level of the zones, the columns of their codes")
+		}
 	default:
-		no("kind: %q: one of table, layer, composition", c.Kind)
+		no("kind: %q: one of table, layer, composition, passage", c.Kind)
 	}
 	for _, word := range slices.Sorted(maps.Keys(c.Levels)) {
 		if r := c.Levels[word]; r.Level == "" || r.Vintage != nil && r.Vintage.Column {

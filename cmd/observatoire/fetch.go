@@ -49,6 +49,9 @@ func (p *project) entries() []entry {
 	for i, t := range p.Tables {
 		out = append(out, entry{fmt.Sprintf("tables[%d]", i), t.File, false, t.Card, t.URL, t.Licence})
 	}
+	for i, c := range p.Passages {
+		out = append(out, entry{where: fmt.Sprintf("passages[%d]", i), file: c.File, layer: true, card: c.Card})
+	}
 	if p.Vecus != nil && p.Vecus.Drawn != "" {
 		out = append(out, entry{where: "quartiers_vecus", file: p.Vecus.Drawn, layer: true})
 	}

@@ -28,6 +28,7 @@ type project struct {
 	Perimeters  map[string][]string     `yaml:"perimeters"`
 	References  []string                `yaml:"references"`
 	GeographyAs map[geo.Layer]geo.Layer `yaml:"geography_as"`
+	Passages    []passageConfig         `yaml:"passages"`
 	// Comparisons are the comparison territories of quarters: level → zone → zones.
 	Comparisons map[string]map[string][]string `yaml:"comparisons"`
 	Methods     map[string]string              `yaml:"methods"`
@@ -243,6 +244,7 @@ func (p *project) check(path string) error {
 			bad("geography_as: %s: the project has these contours: take one of the two away", from)
 		}
 	}
+	errs = append(errs, p.checkPassages(path, layers)...)
 	for level := range p.Comparisons {
 		if !levels[level] {
 			bad("comparisons: no layer of level %q under layers", level)

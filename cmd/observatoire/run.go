@@ -100,6 +100,10 @@ func (a *app) run(ctx context.Context, p *project, st store.Store) (*indicators.
 	if err != nil {
 		return nil, err
 	}
+	alerts, err := a.compareVintages(ctx, layers.sets)
+	if err != nil {
+		return nil, err
+	}
 	if err := p.keepStudied(ctx, layers); err != nil {
 		return nil, err
 	}
@@ -142,6 +146,11 @@ func (a *app) run(ctx context.Context, p *project, st store.Store) (*indicators.
 		return nil, err
 	}
 	a.say("tables: %d files, %d measured columns (%s)", len(sources), len(columns), since(start))
+	columns, found, passages, err := p.carry(columns)
+	if err != nil {
+		return nil, err
+	}
+	alerts = append(alerts, found...)
 
 	sets := indicators.CompleteLayers(layers.sets, columns, p.GeographyAs)
 	result, err := indicators.Compute(indicators.Input{
@@ -157,6 +166,12 @@ func (a *app) run(ctx context.Context, p *project, st store.Store) (*indicators.
 	for _, s := range sets {
 		e.Schematic = e.Schematic || s.Schematic
 	}
+	for _, x := range e.Alertes {
+		if x.Kind == "copie" {
+			a.say("warning: %s: the same figures under two years; see `observatoire review`", x.Objet)
+		}
+	}
+	e.Alertes = append(e.Alertes, alerts...)
 	for _, f := range layers.findings {
 		e.Alertes = append(e.Alertes, alerteOf(f))
 	}
@@ -179,7 +194,7 @@ func (a *app) run(ctx context.Context, p *project, st store.Store) (*indicators.
 	if open == 0 {
 		return nil, refused{errors.New("no indicator has a figure that all may see: nothing to publish; check tables and indicators in " + projectFile)}
 	}
-	if err := p.manifest(e, layers.files); err != nil {
+	if err := p.manifest(e, layers.files, passages); err != nil {
 		return nil, err
 	}
 	if err := st.PutEdition(ctx, e); err != nil {
@@ -690,14 +705,16 @@ func (a *app) readTables(ctx context.Context, p *project, st store.Store, sets [
 	var errs []error
 	var ids []string
 	var added []string
+	units := fmt.Sprint(indicators.VariableUnits(p.definitions))
 	take := func(t input) {
 		sum, err := fileSHA256(t.path)
 		if err != nil {
 			errs = append(errs, refused{err})
 			return
 		}
-		// The same bytes under the same card and the same scope are the same table: nothing to do.
-		id := t.id + "@" + hashOf(sum, hashOf(t.card.Hash, t.scope.digest))[:12]
+		// The same bytes under the same card and the same scope are the same table: nothing to do. The units of the variables
+		// tell what is wrong with it, which is kept with it.
+		id := t.id + "@" + hashOf(sum, hashOf(t.card.Hash, t.scope.digest, units))[:12]
 		if slices.Contains(ids, id) {
 			return
 		}
@@ -973,7 +990,7 @@ func alerteOf(f ingest.Finding) indicators.Alerte {
 
 // manifest writes what the edition was made from, and names the edition after its content: the same inputs make the
 // same edition, and another content is another edition.
-func (p *project) manifest(e *indicators.Edition, files []fileStamp) error {
+func (p *project) manifest(e *indicators.Edition, files, passages []fileStamp) error {
 	type source struct {
 		ID     string `json:"id"`
 		Card   string `json:"fiche_sha256"`
@@ -992,6 +1009,7 @@ func (p *project) manifest(e *indicators.Edition, files []fileStamp) error {
 		Communes    []string                       `json:"communes"`
 		References  []string                       `json:"references"`
 		GeographyAs map[geo.Layer]geo.Layer        `json:"geographie_rapprochee"`
+		Passages    []fileStamp                    `json:"passages,omitempty"`
 		Methods     map[string]string              `json:"methodes"`
 		Comparisons map[string]map[string][]string `json:"comparaisons"`
 		Vecus       *vecusConfig                   `json:"quartiers_vecus,omitempty"`
@@ -1004,7 +1022,7 @@ func (p *project) manifest(e *indicators.Edition, files []fileStamp) error {
 		Sources     []source                       `json:"sources"`
 		Values      int                            `json:"valeurs"`
 	}{Program: version, Title: e.Title, Communes: p.Scope.Communes, References: p.References,
-		GeographyAs: p.GeographyAs, Methods: p.Methods, Comparisons: p.Comparisons, Vecus: p.Vecus, Weights: p.Weights, Facilities: p.Facilities, Files: files,
+		GeographyAs: p.GeographyAs, Passages: passages, Methods: p.Methods, Comparisons: p.Comparisons, Vecus: p.Vecus, Weights: p.Weights, Facilities: p.Facilities, Files: files,
 		Conventions: p.conventionStamps(), Values: len(e.Values)}
 	defs, err := json.Marshal(p.definitions)
 	if err != nil {
