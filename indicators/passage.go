@@ -101,10 +101,10 @@ func newCarrier(p Passage, columns []Column, counts map[string]bool) *carrier {
 			c.sources[part.Code] = append(c.sources[part.Code], before)
 		}
 	}
-	// The people of the zones after: of the millésime closest to the change.
+	// The people of the zones after, that all may see: of the millésime closest to the change.
 	best := map[string]int{}
 	for _, x := range columns {
-		if columnLayer(x) != p.To || x.Variable != populationVariable || x.Sexe != "T" || x.Millesime <= 0 {
+		if columnLayer(x) != p.To || x.Variable != populationVariable || x.Sexe != "T" || x.Millesime <= 0 || x.Convention != "" {
 			continue
 		}
 		for i, code := range x.Codes {
