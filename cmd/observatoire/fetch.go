@@ -33,7 +33,7 @@ const lockFile = "observatoire.lock"
 type entry struct {
 	where   string // such as "tables[2]"
 	file    string // as written: a file or a pattern, or a member of an archive
-	layer   bool
+	layer   bool   // or a table of passage: not a table of figures
 	card    string // "" when the file's name says which
 	url     string
 	licence string
@@ -51,6 +51,9 @@ func (p *project) entries() []entry {
 	}
 	for i, c := range p.Passages {
 		out = append(out, entry{where: fmt.Sprintf("passages[%d]", i), file: c.File, layer: true, card: c.Card})
+	}
+	for i, x := range p.Passages {
+		out = append(out, entry{where: fmt.Sprintf("passages[%d]", i), file: x.File, layer: true, card: x.Card})
 	}
 	if p.Vecus != nil && p.Vecus.Drawn != "" {
 		out = append(out, entry{where: "quartiers_vecus", file: p.Vecus.Drawn, layer: true})
