@@ -521,12 +521,17 @@ func queryZones(ctx context.Context, tx pgx.Tx, id string, set *geo.ZoneSet, nea
 		}
 		args = append(args, sides[0], sides[1], sides[2], sides[3])
 	}
-	rows, err := tx.Query(ctx, sql+" ORDER BY fid", args...)
+	rows, err := tx.Query(ctx, sql, args...)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", set.Layer, err)
 	}
 	defer rows.Close()
 	var d decoder
+	type numbered struct {
+		fid  int
+		zone geo.Zone
+	}
+	var found []numbered // sorted here: the server would copy the geometries to do it
 	for rows.Next() {
 		v := rows.RawValues()
 		z := geo.Zone{Code: string(v[2]), Name: string(v[3]), Commune: string(v[4]), Type: string(v[6])}
@@ -538,10 +543,14 @@ func queryZones(ctx context.Context, tx pgx.Tx, id string, set *geo.ZoneSet, nea
 				return nil, fmt.Errorf("%s: zone %s: its geometry: %w", set.Layer, z.Code, err)
 			}
 		}
-		set.Zones, at = append(set.Zones, z), append(at, int(binary.BigEndian.Uint64(v[0]))-1)
+		found = append(found, numbered{int(binary.BigEndian.Uint64(v[0])), z})
 	}
 	if err := rows.Err(); err != nil {
 		return nil, fmt.Errorf("%s: %w", set.Layer, err)
+	}
+	slices.SortFunc(found, func(a, b numbered) int { return cmp.Compare(a.fid, b.fid) })
+	for _, f := range found {
+		set.Zones, at = append(set.Zones, f.zone), append(at, f.fid-1)
 	}
 	return at, nil
 }
