@@ -291,15 +291,20 @@ func (r *csvRows) readLine() ([]byte, bool) {
 		}
 		r.latin = true
 	}
-	r.text = r.text[:0]
-	for _, c := range line {
+	r.text = appendLatin(r.text[:0], line)
+	return r.text, true
+}
+
+// appendLatin appends a text in Windows-1252 in UTF-8.
+func appendLatin(to, text []byte) []byte {
+	for _, c := range text {
 		if c < 0x80 {
-			r.text = append(r.text, c)
+			to = append(to, c)
 		} else {
-			r.text = utf8.AppendRune(r.text, charmap.Windows1252.DecodeByte(c))
+			to = utf8.AppendRune(to, charmap.Windows1252.DecodeByte(c))
 		}
 	}
-	return r.text, true
+	return to
 }
 
 func ascii(b []byte) bool {

@@ -78,3 +78,42 @@ func exponent(s string) bool {
 	_, err := strconv.Atoi(s)
 	return err == nil
 }
+
+// powersOfTen are those a float64 holds exactly.
+var powersOfTen = [...]float64{1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15}
+
+// plainNumber reads a cell of at most 15 digits, a mark among them and a sign before them, and says how many follow the
+// mark. Most cells are such, and their digits and the power of ten are exact, so their quotient is what strconv gives, to the
+// bit. false: the cell is something else.
+func plainNumber(s []byte) (v float64, fraction int, mark byte, ok bool) {
+	negative := false
+	if len(s) > 0 && s[0] == '-' {
+		negative, s = true, s[1:]
+	}
+	if len(s) == 0 || len(s) > 16 {
+		return 0, 0, 0, false
+	}
+	var n uint64
+	digits := 0
+	for i, c := range s {
+		switch {
+		case c-'0' <= 9:
+			n = 10*n + uint64(c-'0')
+			digits++
+		case (c == ',' || c == '.') && mark == 0 && i+1 < len(s):
+			mark, fraction = c, len(s)-i-1
+		default:
+			return 0, 0, 0, false
+		}
+	}
+	if digits > 15 || digits == 0 || digits == fraction {
+		return 0, 0, 0, false
+	}
+	if v = float64(n); fraction > 0 {
+		v /= powersOfTen[fraction]
+	}
+	if negative && n != 0 {
+		v = -v
+	}
+	return v, fraction, mark, true
+}

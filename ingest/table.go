@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"math"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -24,7 +25,8 @@ import (
 	"observatoire/indicators"
 )
 
-// Scope says which rows of a table are the project's. Both functions may be nil: everything is kept, and known.
+// Scope says which rows of a table are the project's. The functions may be nil: everything is kept, and known. They are
+// called by several goroutines at once.
 type Scope struct {
 	// Keep says whether the zone is of the project's territory.
 	Keep func(level, code string) bool
@@ -53,7 +55,7 @@ const (
 	maxBad    = 100  // bad cells listed for one file
 )
 
-// A Table reads a file as its card says: a stream of records of at most 4096 rows. It implements
+// A Table reads a file as its card says: a stream of records of some thousand rows. It implements
 // [array.RecordReader].
 //
 // A wide table has a text field "code" and, for each measured column, a float64 field named
@@ -86,6 +88,8 @@ type Table struct {
 	schema  *arrow.Schema
 	builder *array.RecordBuilder
 	record  arrow.Record
+	begun   bool
+	ahead   *blocks // what is read on the other processors; nil when the table is read row by row
 	refs    atomic.Int64
 
 	source   indicators.Source
@@ -521,6 +525,9 @@ func (t *Table) Release() {
 		return
 	}
 	t.dropRecord()
+	if t.ahead != nil {
+		t.ahead.stop()
+	}
 	t.builder.Release()
 	t.rows.Close()
 }
@@ -551,19 +558,43 @@ func (t *Table) Next() bool {
 	if t.done {
 		return false
 	}
-	n := 0
-	for n < batchRows {
-		if !t.rows.Next() {
-			t.finish(t.rows.Err())
+	if !t.begun {
+		t.begun, t.ahead = true, t.readAhead()
+	}
+	for t.ahead != nil {
+		b, more := <-t.ahead.queue
+		if !more { // the rest is read row by row
+			t.ahead.wg.Wait()
+			t.ahead = nil
 			break
 		}
-		cells := t.rows.Cells()
-		if blank(cells) {
-			continue
+		<-b.done
+		if err := t.ctx.Err(); err != nil {
+			if b.record != nil {
+				b.record.Release()
+			}
+			t.finish(err)
+			return false
 		}
-		if t.read(cells) {
-			n++
+		record, ok := t.settle(b)
+		if !ok {
+			file := t.rows
+			t.rows = &lineRows{csvRows: file.(*csvRows), text: b.text, at: b.first - 1}
+			n := t.readRows(math.MaxInt)
+			t.rows = file
+			if n == 0 {
+				continue
+			}
+			record = t.builder.NewRecord()
 		}
+		if record != nil {
+			t.record = record
+			return true
+		}
+	}
+	n := t.readRows(batchRows)
+	if n < batchRows {
+		t.finish(t.rows.Err())
 	}
 	if err := t.ctx.Err(); err != nil && !t.done {
 		t.finish(err)
@@ -573,6 +604,17 @@ func (t *Table) Next() bool {
 	}
 	t.record = t.builder.NewRecord()
 	return true
+}
+
+// readRows appends the next rows to the record being made, at most so many, and says how many: fewer at the end.
+func (t *Table) readRows(most int) int {
+	n := 0
+	for n < most && t.rows.Next() {
+		if cells := t.rows.Cells(); !blank(cells) && t.read(cells) {
+			n++
+		}
+	}
+	return n
 }
 
 // finish ends the reading: what stopped it, or the bad cells that were met.
@@ -634,10 +676,10 @@ func (t *Table) read(cells []string) bool {
 		key = strings.Join([]string{code, variable, t.text(cells, t.long.sexe), t.text(cells, t.long.millesime)}, " ")
 	}
 	if line, twice := t.lines[key]; twice {
-		t.wrong(t.header[t.key], fmt.Errorf("%q is on line %d already: keep one of the two rows", key, line))
+		t.wrong(t.header[t.key], errTwice(key, line))
 		return false
 	}
-	t.lines[key] = t.rows.Line()
+	t.lines[strings.Clone(key)] = t.rows.Line() // alone: a code is a part of its line
 	if t.long != nil && !t.readLong(cells, code, variable) {
 		return false
 	}
@@ -656,7 +698,11 @@ func cell(cells []string, i int) string {
 }
 
 func (t *Table) text(cells []string, i int) string {
-	return strings.Trim(cell(cells, i), blanks+"\r\n")
+	s := cell(cells, i)
+	if s == "" || s[0] > ' ' && s[0] < 0x80 && s[len(s)-1] > ' ' && s[len(s)-1] < 0x80 { // as most are
+		return s
+	}
+	return strings.Trim(s, blanks+"\r\n")
 }
 
 // measured says whether a row holds anything where figures are: a row of footnotes does not.
@@ -667,12 +713,18 @@ func (t *Table) measured(cells []string) bool {
 	return slices.ContainsFunc(t.columns, func(m measure) bool { return t.text(cells, m.at) != "" })
 }
 
-func (t *Table) wrong(column string, err error) {
+func errTwice(key string, line int) error {
+	return fmt.Errorf("%q is on line %d already: keep one of the two rows", key, line)
+}
+
+func (t *Table) wrong(column string, err error) { t.wrongAt(t.rows.Line(), column, err) }
+
+func (t *Table) wrongAt(line int, column string, err error) {
 	if len(t.bad) == maxBad {
 		t.badMore++
 		return
 	}
-	t.bad = append(t.bad, &CellError{t.path, t.rows.Line(), column, err})
+	t.bad = append(t.bad, &CellError{t.path, line, column, err})
 }
 
 func (t *Table) readWide(cells []string, code string) {
@@ -701,7 +753,7 @@ func (t *Table) readWide(cells []string, code string) {
 		}
 		meaning, explained := t.card.Notes[note]
 		if !explained && note != "" && note != "0" {
-			t.notes[fmt.Sprintf("le code %s de la colonne %s", note, t.header[m.note])] = true
+			t.notes[unexplained(note, t.header[m.note])] = true
 		}
 		if t.text(cells, m.at) == "" && explained && meaning != signale {
 			statut, _ = indicators.ParseStatut(meaning) // checked with the card
@@ -711,6 +763,10 @@ func (t *Table) readWide(cells []string, code string) {
 			t.builder.Field(m.field + 2).(*array.BooleanBuilder).Append(statut == indicators.Disponible && meaning == signale)
 		}
 	}
+}
+
+func unexplained(note, column string) string {
+	return fmt.Sprintf("le code %s de la colonne %s", note, column)
 }
 
 func (t *Table) put(field int, v float64, statut indicators.Statut) {
@@ -830,10 +886,7 @@ func (t *Table) whole(cells []string) bool {
 	if t.info.Format != "csv" {
 		return true
 	}
-	named := len(t.header)
-	for named > 0 && t.header[named-1] == "" {
-		named--
-	}
+	named := named(t.header)
 	for _, extra := range cells[min(len(cells), len(t.header)):] {
 		if strings.Trim(extra, blanks) != "" {
 			t.wrong(t.header[t.key], fmt.Errorf("%d cells where the header has %d: quote the cells that hold the separator", len(cells), len(t.header)))
@@ -845,6 +898,15 @@ func (t *Table) whole(cells []string) bool {
 		return false
 	}
 	return true
+}
+
+// named is how many columns there are up to the last that has a name.
+func named(header []string) int {
+	n := len(header)
+	for n > 0 && header[n-1] == "" {
+		n--
+	}
+	return n
 }
 
 // checkMark looks at the mark of a figure in a text file whose card fixes none: "17.470" among "22,6" is 17 470, not
