@@ -18,12 +18,13 @@ import (
 type mesh struct {
 	tolerance float64 // vertices nearer than this are one, segments as near to a vertex pass through it; may be 0
 	pts       []orb.Point
-	at        map[orb.Point]int32 // by exact coordinates
-	cells     map[[2]int64][]int32
+	at        map[orb.Point]int32 // by exact coordinates; with a tolerance, of the points taken for another
+	cells     map[[2]int64]int32  // with a tolerance, the last vertex of each square of the plane,
+	beside    []int32             // and by vertex the one before it in its square, else -1
 
 	edges    []edge
-	edgeOf   map[[2]int32]int32
-	repeated bool // some segment was there twice
+	edgeOf   map[uint64]int32 // by a<<32 | b
+	repeated bool             // some segment was there twice
 
 	// Half-edge 2e runs along edge e from a to b, and 2e+1 back; the face of a half-edge is on its left.
 	// A cycle is one closed walk of half-edges around a face; a face has several when it has holes.
@@ -36,7 +37,8 @@ type mesh struct {
 // An edge joins two vertices, a < b, and is run over by rings.
 type edge struct {
 	a, b int32
-	runs []turns // by ring: times run over from a to b, less times from b to a
+	runs []turns // by ring: times run over from a to b, less times from b to a; without any, there is no edge
+	new  bool    // not compared with all others yet
 }
 
 // turns is how many times a ring winds around a face, or runs over an edge.
@@ -92,14 +94,20 @@ func newMesh(tolerance float64, rings []orb.Ring) *mesh {
 	for _, r := range rings {
 		n += len(r)
 	}
-	return &mesh{
+	m := &mesh{
 		tolerance: tolerance,
 		pts:       make([]orb.Point, 0, n),
-		at:        make(map[orb.Point]int32, n),
-		cells:     make(map[[2]int64][]int32),
 		edges:     make([]edge, 0, n),
-		edgeOf:    make(map[[2]int32]int32, n),
+		edgeOf:    make(map[uint64]int32, n),
 	}
+	if tolerance > 0 {
+		m.at = make(map[orb.Point]int32)
+		m.cells = make(map[[2]int64]int32, n)
+		m.beside = make([]int32, 0, n)
+	} else {
+		m.at = make(map[orb.Point]int32, n)
+	}
+	return m
 }
 
 // vertex returns the number of the vertex at p, which is new unless one stands within the tolerance.
@@ -107,34 +115,42 @@ func (m *mesh) vertex(p orb.Point) int32 {
 	if v, ok := m.at[p]; ok {
 		return v
 	}
-	if m.tolerance > 0 {
+	v := int32(len(m.pts))
+	if m.tolerance == 0 {
+		m.at[p] = v
+	} else {
 		if v := m.near(p); v >= 0 {
-			m.at[p] = v
+			if m.pts[v] != p {
+				m.at[p] = v
+			}
 			return v
 		}
-	}
-	v := int32(len(m.pts))
-	m.pts = append(m.pts, p)
-	m.at[p] = v
-	if m.tolerance > 0 {
 		c := m.cell(p[0], p[1])
-		m.cells[c] = append(m.cells[c], v)
+		last, ok := m.cells[c]
+		if !ok {
+			last = -1
+		}
+		m.cells[c] = v
+		m.beside = append(m.beside, last)
 	}
+	m.pts = append(m.pts, p)
 	return v
 }
 
 func (m *mesh) cell(x, y float64) [2]int64 {
-	side := 4 * m.tolerance
+	side := 64 * m.tolerance
 	return [2]int64{int64(math.Floor(x / side)), int64(math.Floor(y / side))}
 }
 
+// near is the vertex nearest to p within the tolerance, -1 when there is none.
 func (m *mesh) near(p orb.Point) int32 {
 	best, nearest := int32(-1), m.tolerance
 	lo, hi := m.cell(p[0]-m.tolerance, p[1]-m.tolerance), m.cell(p[0]+m.tolerance, p[1]+m.tolerance)
 	for x := lo[0]; x <= hi[0]; x++ {
 		for y := lo[1]; y <= hi[1]; y++ {
-			for _, v := range m.cells[[2]int64{x, y}] {
-				if d := math.Hypot(m.pts[v][0]-p[0], m.pts[v][1]-p[1]); d <= nearest {
+			v, ok := m.cells[[2]int64{x, y}]
+			for ; ok && v >= 0; v = m.beside[v] {
+				if d := math.Hypot(m.pts[v][0]-p[0], m.pts[v][1]-p[1]); d < nearest || d == nearest && (best < 0 || v < best) {
 					best, nearest = v, d
 				}
 			}
@@ -160,49 +176,52 @@ func (m *mesh) addRing(number int32, ring orb.Ring) {
 
 // addEdge adds runs, which must not change any more, to the edge between two vertices, a < b.
 func (m *mesh) addEdge(a, b int32, runs []turns) {
-	e, ok := m.edgeOf[[2]int32{a, b}]
+	key := uint64(a)<<32 | uint64(b)
+	i, ok := m.edgeOf[key]
 	if !ok {
-		e = int32(len(m.edges))
-		m.edgeOf[[2]int32{a, b}] = e
-		m.edges = append(m.edges, edge{a: a, b: b})
-	}
-	if !ok {
-		m.edges[e].runs = runs
+		m.edgeOf[key] = int32(len(m.edges))
+		m.edges = append(m.edges, edge{a: a, b: b, runs: runs, new: true})
 		return
 	}
 	m.repeated = true
-	m.edges[e].runs = sum(m.edges[e].runs, runs, 1)
+	e := &m.edges[i]
+	if len(e.runs) == 0 {
+		e.runs, e.new = runs, true
+	} else {
+		e.runs = sum(e.runs, runs, 1)
+	}
 }
 
 const nodingRounds = 40
 
 // node splits the edges until they meet only at their ends. Rounding a crossing may make new ones, which the
-// next round finds; it returns false when the rounds run out. With no tolerance, where nothing may be rounded, it
-// returns false at the first crossing.
+// next round finds among the edges that changed; it returns false when the rounds run out. With no tolerance,
+// where nothing may be rounded, it returns false at the first crossing.
 func (m *mesh) node() bool {
 	for range nodingRounds {
-		// Where rings ran there and back, nothing remains.
-		m.edges = slices.DeleteFunc(m.edges, func(e edge) bool { return len(e.runs) == 0 })
 		cuts, ok := m.cuts()
 		if !ok {
 			return false
 		}
+		for i := range m.edges {
+			m.edges[i].new = false
+		}
 		if len(cuts) == 0 {
+			// Where rings ran there and back, nothing remains.
+			m.edges = slices.DeleteFunc(m.edges, func(e edge) bool { return len(e.runs) == 0 })
 			return true
 		}
-		old := slices.Clone(m.edges)
-		m.edges = m.edges[:0]
-		clear(m.edgeOf)
-		for i, e := range old {
-			from := m.pts[e.a]
-			along := orb.Point{m.pts[e.b][0] - from[0], m.pts[e.b][1] - from[1]}
-			at := func(v int32) float64 {
-				return (m.pts[v][0]-from[0])*along[0] + (m.pts[v][1]-from[1])*along[1]
+		slices.SortFunc(cuts, func(s, t cut) int {
+			if s.e != t.e {
+				return int(s.e) - int(t.e)
 			}
-			through := cuts[int32(i)]
-			slices.SortFunc(through, func(v, w int32) int { return cmp.Or(cmp.Compare(at(v), at(w)), cmp.Compare(v, w)) })
+			return cmp.Or(cmp.Compare(s.along, t.along), int(s.v)-int(t.v))
+		})
+		for len(cuts) > 0 {
+			e := m.edges[cuts[0].e]
+			m.edges[cuts[0].e].runs = nil
 			last := e.a
-			for _, v := range append(slices.Compact(through), e.b) {
+			split := func(v int32) {
 				if last < v {
 					m.addEdge(last, v, e.runs)
 				} else if v < last {
@@ -210,70 +229,116 @@ func (m *mesh) node() bool {
 				}
 				last = v
 			}
+			for of := cuts[0].e; len(cuts) > 0 && cuts[0].e == of; cuts = cuts[1:] {
+				split(cuts[0].v)
+			}
+			split(e.b)
 		}
 	}
 	return false
 }
 
-// cuts finds the vertices through which each edge has to pass, by a sweep from west to east.
-func (m *mesh) cuts() (map[int32][]int32, bool) {
+// A cut is a vertex v through which the edge e has to pass.
+type cut struct {
+	e, v  int32
+	along float64 // from the start of the edge, growing with the distance
+}
+
+// cuts finds the vertices through which the edges have to pass, by a sweep from west to east that compares the
+// new edges with all the others.
+func (m *mesh) cuts() ([]cut, bool) {
+	// Along x the sweep goes by steps of a 2³² of the width, so that the western ends sort as integers.
+	west, east := math.Inf(1), math.Inf(-1)
+	for _, p := range m.pts {
+		west, east = min(west, p[0]), max(east, p[0])
+	}
+	perMetre := 0.0
+	if west < east {
+		perMetre = math.MaxUint32 / (east - west)
+	}
+	step := func(x float64) uint64 { return uint64(max(0, (x-west)*perMetre)) }
+
 	type extent struct {
-		west, east, south, north float64
-		e                        int32
+		west, east   uint64 // steps
+		south, north float64
+		e            int32
 	}
-	ext := make([]extent, len(m.edges))
+	order := make([]uint64, 0, len(m.edges)) // western end, edge
 	for i, e := range m.edges {
-		a, b := m.pts[e.a], m.pts[e.b]
-		ext[i] = extent{min(a[0], b[0]) - m.tolerance, max(a[0], b[0]), min(a[1], b[1]) - m.tolerance, max(a[1], b[1]), int32(i)}
+		if len(e.runs) > 0 {
+			order = append(order, step(min(m.pts[e.a][0], m.pts[e.b][0])-m.tolerance)<<32|uint64(i))
+		}
 	}
-	slices.SortFunc(ext, func(s, t extent) int { return cmp.Or(cmp.Compare(s.west, t.west), cmp.Compare(s.e, t.e)) })
-	found := make(map[int32][]int32)
-	for i, s := range ext {
-		for _, t := range ext[i+1:] {
+	slices.Sort(order)
+	all := make([]extent, len(order))
+	var fresh []extent // the new ones among them
+	for i, o := range order {
+		e := m.edges[uint32(o)]
+		a, b := m.pts[e.a], m.pts[e.b]
+		all[i] = extent{o >> 32, step(max(a[0], b[0])), min(a[1], b[1]) - m.tolerance, max(a[1], b[1]), int32(uint32(o))}
+		if e.new {
+			fresh = append(fresh, all[i])
+		}
+	}
+	var found []cut
+	for i := range all {
+		s, others := &all[i], fresh
+		if m.edges[s.e].new {
+			fresh = fresh[1:] // s itself
+			others = all[i+1:]
+		}
+		for j := range others {
+			t := &others[j]
 			if t.west > s.east {
 				break
 			}
-			if t.south <= s.north && s.south <= t.north && !m.meet(found, s.e, t.e) {
-				return nil, false
+			if t.south <= s.north && s.south <= t.north {
+				var ok bool
+				if found, ok = m.meet(found, s.e, t.e); !ok {
+					return nil, false
+				}
 			}
 		}
 	}
 	return found, true
 }
 
-// meet adds to found the vertices at which the edges s and t have to be cut for each other. It returns false
+// meet appends to found the vertices at which the edges s and t have to be cut for each other. It returns false
 // where they cross away from any vertex and nothing may be rounded.
-func (m *mesh) meet(found map[int32][]int32, si, ti int32) bool {
+func (m *mesh) meet(found []cut, si, ti int32) ([]cut, bool) {
 	s, t := m.edges[si], m.edges[ti]
-	cut := false
+	before := len(found)
+	through := func(e, v int32) {
+		a, b, p := m.pts[m.edges[e].a], m.pts[m.edges[e].b], m.pts[v]
+		found = append(found, cut{e, v, (p[0]-a[0])*(b[0]-a[0]) + (p[1]-a[1])*(b[1]-a[1])})
+	}
 	touch := func(e int32, a, b, v int32) {
 		if v != a && v != b && m.passes(a, b, v) {
-			found[e] = append(found[e], v)
-			cut = true
+			through(e, v)
 		}
 	}
 	touch(si, s.a, s.b, t.a)
 	touch(si, s.a, s.b, t.b)
 	touch(ti, t.a, t.b, s.a)
 	touch(ti, t.a, t.b, s.b)
-	if cut || s.a == t.a || s.a == t.b || s.b == t.a || s.b == t.b {
-		return true
+	if len(found) > before || s.a == t.a || s.a == t.b || s.b == t.a || s.b == t.b {
+		return found, true
 	}
 	a, b, c, d := m.pts[s.a], m.pts[s.b], m.pts[t.a], m.pts[t.b]
 	if orientation(a, b, c)*orientation(a, b, d) >= 0 || orientation(c, d, a)*orientation(c, d, b) >= 0 {
-		return true
+		return found, true
 	}
 	if m.tolerance == 0 {
-		return false
+		return found, false
 	}
 	v := m.vertex(crossing(a, b, c, d))
 	if v != s.a && v != s.b {
-		found[si] = append(found[si], v)
+		through(si, v)
 	}
 	if v != t.a && v != t.b {
-		found[ti] = append(found[ti], v)
+		through(ti, v)
 	}
-	return true
+	return found, true
 }
 
 // passes tells whether the segment from a to b has to pass through the vertex v.
@@ -372,10 +437,18 @@ func (m *mesh) build() {
 	place := make([]int32, n)
 	for v, o := range m.pts {
 		around := out[first[v]:first[v+1]]
-		slices.SortFunc(around, func(g, h int32) int {
+		order := func(g, h int32) int {
 			p, q := m.pts[m.origin(g^1)], m.pts[m.origin(h^1)]
-			return cmp.Or(cmp.Compare(half(o, p), half(o, q)), -orientation(o, p, q))
-		})
+			if a, b := half(o, p), half(o, q); a != b {
+				return a - b
+			}
+			return -orientation(o, p, q)
+		}
+		if len(around) > 2 {
+			slices.SortFunc(around, order)
+		} else if len(around) == 2 && order(around[0], around[1]) > 0 {
+			around[0], around[1] = around[1], around[0]
+		}
 		for i, h := range around {
 			place[h] = first[v] + int32(i)
 		}

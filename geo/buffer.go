@@ -60,22 +60,31 @@ func Buffer(mp orb.MultiPolygon, radiusMetres float64) (orb.MultiPolygon, error)
 }
 
 // parallelCurve is the curve at r metres on the right of a closed ring without repeated points: outside a shell
-// that turns counter-clockwise. It goes round the corners, and straight from one edge to the next where the ring
-// turns to the right: whatever the second adds is within r of the corner.
+// that turns counter-clockwise. It goes round the corners. Where the ring turns to the right, it leaves out the
+// loop between two edges that are long enough to cross, around which it winds once more than needed; else it goes
+// straight from one to the next: whatever that adds is within r of the corner.
 func parallelCurve(ring orb.Ring, r float64) orb.Ring {
 	n := len(ring) - 1
-	normal := func(i int) (x, y float64) {
+	normal := func(i int) (x, y, length float64) {
 		dx, dy := ring[i+1][0]-ring[i][0], ring[i+1][1]-ring[i][1]
-		length := math.Hypot(dx, dy)
-		return dy / length, -dx / length
+		length = math.Hypot(dx, dy)
+		return dy / length, -dx / length, length
 	}
 	out := make(orb.Ring, 0, 2*n+4*bufferSegments+2)
-	px, py := normal(n - 1)
+	px, py, before := normal(n - 1)
 	for i := range n {
 		v := ring[i]
-		qx, qy := normal(i)
+		qx, qy, after := normal(i)
+		sin, cos := px*qy-py*qx, px*qx+py*qy
+		// To the right by this turn the parallels cross after the first has lost r·tan(turn/2), and the second as
+		// much; they may lose half at each end.
+		if sin < 0 && -sin*r <= (1+cos)*min(before, after)/2 {
+			out = append(out, orb.Point{v[0] + r*(px+qx)/(1+cos), v[1] + r*(py+qy)/(1+cos)})
+			px, py, before = qx, qy, after
+			continue
+		}
 		out = append(out, orb.Point{v[0] + r*px, v[1] + r*py})
-		if turn := math.Atan2(px*qy-py*qx, px*qx+py*qy); turn > bufferStep {
+		if turn := math.Atan2(sin, cos); turn > bufferStep {
 			// The corners of the arc but the first and the last are put a little outside, where together with
 			// these they make up the area of the sector: ½·turn = ½·sin(step)·((steps-2)·f² + 2·f).
 			steps := max(2, math.Ceil(turn/(math.Pi/2/bufferSegments)))
@@ -89,7 +98,7 @@ func parallelCurve(ring orb.Ring, r float64) orb.Ring {
 			}
 		}
 		out = append(out, orb.Point{v[0] + r*qx, v[1] + r*qy})
-		px, py = qx, qy
+		px, py, before = qx, qy, after
 	}
 	return append(out, out[0])
 }
