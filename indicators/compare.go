@@ -2,7 +2,9 @@ package indicators
 
 import (
 	"cmp"
+	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"observatoire/geo"
@@ -26,6 +28,7 @@ func (c *computation) gaps(r Result) []Ecart {
 		}
 	}
 	var out []Ecart
+	unheld := map[string][]int{} // level → years whose composition the project does not have
 	for i := range r.Values {
 		v := &r.Values[i]
 		if !v.Retenue || defs[v.Indicateur].Registre {
@@ -47,13 +50,28 @@ func (c *computation) gaps(r Result) []Ecart {
 			key := v.Key
 			key.Couche = ref
 			code := c.layers[ref].Zones[rz].Code
-			out = append(out, gap(defs[v.Indicateur], v, ref, code, shown[at{key, code}], true))
+			e := gap(defs[v.Indicateur], v, ref, code, shown[at{key, code}], true)
+			if why, between := c.outOfForce(v.Couche, z, ref, rz, v.Millesime, shown[at{key, code}]); why != "" && e.Statut == Disponible {
+				e.Statut, e.Motif, e.Ecart, e.Rapport = SansObjet, why, Opt{}, Opt{}
+				if between {
+					e.Statut = NonDisponible
+					unheld[ref.Level()] = append(unheld[ref.Level()], v.Millesime)
+				}
+			}
+			out = append(out, e)
 		}
 		for _, code := range c.Comparisons[v.Code] {
 			key := v.Key
 			key.Couche, _, _ = c.find(code)
 			out = append(out, gap(defs[v.Indicateur], v, key.Couche, code, shown[at{key, code}], false))
 		}
+	}
+	for level, years := range unheld {
+		slices.Sort(years)
+		years = slices.Compact(years)
+		c.alerts = append(c.alerts, Alerte{ID: "composition:" + level, Kind: "composition", Gravite: "attention", Objet: level,
+			Message: fmt.Sprintf("%s : la composition en vigueur en %s n'est pas au projet, qui en a une avant et une après, différentes : pas d'écart ces "+
+				"années-là, sauf à une valeur publiée. À faire : ajouter aux couches la composition d'une de ces années.", level, yearList(years))})
 	}
 	slices.SortStableFunc(out, func(a, b Ecart) int { return compareEcarts(c.References, a, b) })
 	return out
@@ -65,6 +83,58 @@ func compareEcarts(levels []string, a, b Ecart) int {
 		cmp.Compare(a.Millesime, b.Millesime), cmp.Compare(a.Sexe, b.Sexe),
 		cmp.Compare(slices.Index(levels, a.Reference.Level()), slices.Index(levels, b.Reference.Level())),
 		cmp.Compare(a.Reference, b.Reference), cmp.Compare(a.ReferenceCode, b.ReferenceCode))
+}
+
+// outOfForce says why a dated composition is not what a figure of that year is compared to; "" when it is. Of several compositions of a
+// level that differ around a zone, the one in force is the latest that is not after the year, or the first of all. Between two that
+// differ nobody knows which was (between): only a figure that a producer published for that very zone and year tells it.
+func (c *computation) outOfForce(layer geo.Layer, z int, ref geo.Layer, rz, year int, r *Value) (why string, between bool) {
+	zone := &c.layers[ref].Zones[rz]
+	if year <= 0 || year == ref.Vintage() || zone.Members == nil || r != nil && r.Methode == MethodeProducteur && r.Statut == Disponible {
+		return "", false
+	}
+	var other geo.Layer // the composition that differs, next to this one on the side of the year
+	var code string
+	for _, o := range c.referenceLayers() {
+		side := year > ref.Vintage() && o.Vintage() > ref.Vintage() || year < ref.Vintage() && o.Vintage() < ref.Vintage()
+		if o.Level() != ref.Level() || !side || other != "" && abs(o.Vintage()-ref.Vintage()) > abs(other.Vintage()-ref.Vintage()) {
+			continue
+		}
+		if oz, ok := c.links.reference(layer, z, o); ok {
+			if x := &c.layers[o].Zones[oz]; x.Code != zone.Code || !slices.Equal(x.Members, zone.Members) {
+				other, code = o, x.Code
+			}
+		}
+	}
+	switch {
+	case other == "":
+		return "", false
+	case year > ref.Vintage() && year >= other.Vintage(), year < ref.Vintage() && year <= other.Vintage():
+		return fmt.Sprintf("composition de %d : en %d, c'est celle de %d (%s) qui est prise", ref.Vintage(), year, other.Vintage(), code), false
+	}
+	return fmt.Sprintf("la composition en vigueur en %d n'est pas au projet : celles de %d (%s) et de %d (%s) diffèrent", year,
+		min(ref.Vintage(), other.Vintage()), first(ref.Vintage() < other.Vintage(), zone.Code, code),
+		max(ref.Vintage(), other.Vintage()), first(ref.Vintage() < other.Vintage(), code, zone.Code)), true
+}
+
+// first is the first of two codes, or the second.
+func first(yes bool, a, b string) string {
+	if yes {
+		return a
+	}
+	return b
+}
+
+// yearList writes years for readers: "2016, 2017 et 2019".
+func yearList(years []int) string {
+	var words []string
+	for _, y := range years {
+		words = append(words, strconv.Itoa(y))
+	}
+	if n := len(words); n > 1 {
+		return strings.Join(words[:n-1], ", ") + " et " + words[n-1]
+	}
+	return strings.Join(words, "")
 }
 
 // compared says whether a zone has gaps: the quarters, and the IRIS and communes of the project.

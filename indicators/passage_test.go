@@ -141,3 +141,64 @@ func TestPassageOfExchangedCodes(t *testing.T) {
 		t.Errorf("%+v", inverse.Parts)
 	}
 }
+
+// A quarter is compared to the composition in force: never to one that came later, or that is no more, without saying so.
+func TestCompositionInForce(t *testing.T) {
+	kit := func(mil int) Column {
+		return column("kit.csv", "qpv", 2015, "taux", "T", mil, []string{"QP013061"}, 30)
+	}
+	epci := func(code string, vintage, mil int) Column {
+		return column("old.csv", "epci", vintage, "taux", "T", mil, []string{code}, 20)
+	}
+	san := geo.ZoneSet{Layer: "epci-2015", Zones: []geo.Zone{{Code: "241300177", Name: "SAN Ouest Provence", Members: []string{"13047"}}}}
+	towns := func(mil int) Column {
+		return column("old.csv", "commune", 2018, "taux", "T", mil, []string{"13047"}, 25)
+	}
+	in := territory(kit(2014), kit(2015), kit(2017), kit(2018), kit(2020),
+		epci("241300177", 2015, 2014), epci("200054807", 2020, 2014), epci("241300177", 2015, 2015), epci("200054807", 2020, 2018),
+		epci("200054807", 2020, 2020), towns(2017))
+	in.Layers = append(in.Layers, san)
+	// Counts by commune make a value for the SAN, of one commune, whatever the year.
+	for _, mil := range []int{2017, 2018, 2020} {
+		in.Columns = append(in.Columns, column("old.csv", "commune", 2018, "num", "T", mil, []string{"13047"}, 10),
+			column("old.csv", "commune", 2018, "den", "T", mil, []string{"13047"}, 100))
+	}
+	r := compute(t, in)
+	tests := []struct {
+		year   int
+		ref    geo.Layer
+		statut Statut
+		motif  string
+	}{
+		{2014, "epci-2015", Disponible, ""},
+		{2014, "epci-2020", Disponible, ""}, // its producer gives it for 2014, and says so
+		{2015, "epci-2015", Disponible, ""},
+		{2015, "epci-2020", NonDisponible, "valeur de la référence"},
+		{2017, "epci-2015", NonDisponible, "la composition en vigueur en 2017 n'est pas au projet : celles de 2015 (241300177) et de 2020 (200054807) diffèrent"},
+		{2018, "epci-2015", NonDisponible, "la composition en vigueur en 2018 n'est pas au projet"},
+		{2018, "epci-2020", Disponible, ""},
+		{2020, "epci-2015", SansObjet, "composition de 2015 : en 2020, c'est celle de 2020 (200054807) qui est prise"},
+		{2020, "epci-2020", Disponible, ""},
+	}
+	for _, tt := range tests {
+		found := false
+		for _, e := range r.Ecarts {
+			if e.Code == "QP013061" && e.Indicateur == "taux" && e.Millesime == tt.year && e.Reference == tt.ref {
+				found = true
+				if e.Statut != tt.statut || !strings.HasPrefix(e.Motif, tt.motif) || e.Ecart.OK != (tt.statut == Disponible) {
+					t.Errorf("%d, %s: %+v", tt.year, tt.ref, e)
+				}
+			}
+		}
+		if !found {
+			t.Errorf("%d, %s: no gap", tt.year, tt.ref)
+		}
+	}
+	said := false
+	for _, a := range r.Alertes {
+		said = said || a.Kind == "composition" && strings.Contains(a.Message, "la composition en vigueur en 2017 et 2018 n'est pas au projet")
+	}
+	if !said {
+		t.Error("no alert on the composition of 2017")
+	}
+}
