@@ -6,7 +6,7 @@ import "observatoire/indicators"
 // not know is an error.
 type Card struct {
 	ID       string `yaml:"id"`
-	Kind     string `yaml:"kind"`  // "table", "layer", "composition" (which communes make up a zone) or "passage" (where zones went)
+	Kind     string `yaml:"kind"`  // "table", "layer", "composition" (which communes make up a zone), "passage" (where zones went) or "reference" (known, but no figures are read from it)
 	Title    string `yaml:"title"` // in French
 	Producer string `yaml:"producer"`
 	Licence  string `yaml:"licence"`
@@ -32,13 +32,13 @@ type Card struct {
 
 	Level string `yaml:"level"` // level of the zones
 	// Levels is for a family that covers several: what stands at {NIVEAU} in the file's name, or in LevelColumn,
-	// says which. [Card.At] narrows such a card to one of them.
+	// says which; without either, the name of the key that the file has. [Card.At] narrows such a card to one of them.
 	Levels      map[string]LevelRule `yaml:"levels"`
 	LevelColumn string               `yaml:"level_column"`
 
 	Vintage    YearRule          `yaml:"vintage"`    // boundaries the codes refer to: a year, "edition", "edition+1", a map edition → year
 	Layout     Layout            `yaml:"table"`      // only what cannot be told from the file
-	Key        []string          `yaml:"key"`        // column of the zone code: the first that the file has; "DEP:2 + COM:3" joins columns, each brought to its width
+	Key        []string          `yaml:"key"`        // column of the zone code: the first that the file has; "DEP:2 + COM:3" joins columns, each brought to its width; "CODGEO#2" is the second of that name
 	Width      int               `yaml:"key_width"`  // lost leading zeros are restored up to this width; 0: codes are left as they are
 	KeyPrefix  []string          `yaml:"key_prefix"` // taken off a code that begins with it; {AAAA} is any year
 	Where      map[string]Words  `yaml:"where"`      // column → the values of the rows to read; the others are left out
@@ -58,6 +58,9 @@ type Card struct {
 	Register  *Register  `yaml:"register"` // the rows of a long table also say what the indicators are
 	// Totals says which variables should add up to another; a file where they do not is reported.
 	Totals map[string][]string `yaml:"totals"`
+
+	// Columns are those by which a reference is known, besides its key.
+	Columns []string `yaml:"columns"`
 
 	// For a layer: attributes of the zones, each the first the file has. For a composition: the commune
 	// and the name of the zone it belongs to.

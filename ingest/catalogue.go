@@ -14,6 +14,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
@@ -394,8 +395,15 @@ func (c *Card) check() error {
 			no("level: the level of the zones, such as iris; or levels, where the family covers several")
 		}
 		named := slices.ContainsFunc(c.Files, func(f string) bool { return strings.Contains(f, "{NIVEAU}") })
-		if len(c.Levels) > 0 && named == (c.LevelColumn != "") {
-			no("levels: say where a level is found: {NIVEAU} in the patterns of files, or level_column")
+		if len(c.Levels) > 0 && named && c.LevelColumn != "" {
+			no("levels: a level is found in one place: {NIVEAU} in the patterns of files, or level_column")
+		}
+		if len(c.Levels) > 0 && !named && c.LevelColumn == "" {
+			for _, k := range c.Key {
+				if c.Levels[k].Level == "" {
+					no("levels: say where a level is found: {NIVEAU} in the patterns of files, level_column, or the name of each key; %q is none of them", k)
+				}
+			}
 		}
 		if len(c.Levels) == 0 && (named || c.LevelColumn != "") {
 			no("levels: missing: what {NIVEAU} or level_column may hold, each with its level")
@@ -421,8 +429,12 @@ func (c *Card) check() error {
 		if len(c.Before) == 0 || len(c.After) == 0 || c.Level == "" {
 			no("level, before and after are needed: the level of the zones, the columns of their codes")
 		}
+	case "reference":
+		if len(c.Key) == 0 && len(c.Columns) == 0 {
+			no("key or columns: one is needed: what the file is known by")
+		}
 	default:
-		no("kind: %q: one of table, layer, composition, passage", c.Kind)
+		no("kind: %q: one of table, layer, composition, passage, reference", c.Kind)
 	}
 	for _, word := range slices.Sorted(maps.Keys(c.Levels)) {
 		if r := c.Levels[word]; r.Level == "" || r.Vintage != nil && r.Vintage.Column {
@@ -524,12 +536,18 @@ func (c *Card) check() error {
 // A keyPart is a column of the zone code, and the width its zeros are restored to; 0: as it is.
 type keyPart struct {
 	column string
+	nth    int // which of the columns of that name, 1 being the first; 0: there must be one only
 	width  int
 }
 
-// parseKey reads "IRIS", or "DEP:2 + COM:3": columns that make the code together.
+var nthColumn = regexp.MustCompile(`^(.+)#([1-9])$`)
+
+// parseKey reads "IRIS", "CODGEO#2" for the second column of a name, or "DEP:2 + COM:3": columns that make the code together.
 func parseKey(s string) ([]keyPart, error) {
 	if !strings.Contains(s, " + ") {
+		if m := nthColumn.FindStringSubmatch(s); m != nil {
+			return []keyPart{{column: m[1], nth: int(m[2][0] - '0')}}, nil
+		}
 		return []keyPart{{column: s}}, nil
 	}
 	var parts []keyPart
@@ -539,7 +557,7 @@ func parseKey(s string) ([]keyPart, error) {
 		if !ok || err != nil || n < 1 || column == "" {
 			return nil, fmt.Errorf("%q: a joined key is written COLUMN:WIDTH + COLUMN:WIDTH, such as DEP:2 + COM:3", s)
 		}
-		parts = append(parts, keyPart{column, n})
+		parts = append(parts, keyPart{column: column, width: n})
 	}
 	return parts, nil
 }
@@ -571,7 +589,13 @@ func (c *Card) At(level string) *Card {
 	return &at
 }
 
-// LevelsOf lists the levels a file of that base name holds by the card: one, but for a table whose rows say their level.
+// byKey says whether the key a file has tells its level.
+func (c *Card) byKey() bool {
+	return len(c.Levels) > 0 && c.LevelColumn == "" && !slices.ContainsFunc(c.Files, func(f string) bool { return strings.Contains(f, "{NIVEAU}") })
+}
+
+// LevelsOf lists the levels a file of that base name may hold by the card: one, but for a table whose rows or whose key
+// say their level.
 func (c *Card) LevelsOf(base string) []string {
 	if len(c.Levels) == 0 {
 		return []string{c.Level}
@@ -580,7 +604,7 @@ func (c *Card) LevelsOf(base string) []string {
 	for _, r := range c.Levels {
 		levels = append(levels, r.Level)
 	}
-	if c.LevelColumn == "" {
+	if c.LevelColumn == "" && !c.byKey() {
 		_, word, _ := c.named(base)
 		levels = nil
 		if r, ok := c.Levels[word]; ok {
@@ -665,8 +689,19 @@ func matchYear(pattern, name, suffix string) (year int, ok bool) {
 
 var patternMark = regexp.MustCompile(`\\\{(?:AAAA|AA|NIVEAU)\\\}|\\\*`)
 
-// matchName is matchYear, with the word that stands at {NIVEAU}.
-func matchName(pattern, name, suffix string) (year int, word string, ok bool) {
+// A namePattern is a pattern made ready; year and word are the groups that hold them, -1 without.
+type namePattern struct {
+	re         *regexp.Regexp
+	year, word int
+}
+
+var namePatterns sync.Map // of pattern and suffix: the same few are tried on every name
+
+func readyPattern(pattern, suffix string) *namePattern {
+	key := pattern + "\x00" + suffix
+	if p, ok := namePatterns.Load(key); ok {
+		return p.(*namePattern)
+	}
 	marks := map[string]string{`\{AAAA\}`: `(?P<a>\d{4})`, `\{AA\}`: `(?P<a>\d{2})`, `\{NIVEAU\}`: `(?P<n>[\pL\d]+)`, `\*`: `.*`}
 	p := patternMark.ReplaceAllStringFunc(regexp.QuoteMeta(pattern), func(mark string) string {
 		re := marks[mark]
@@ -676,21 +711,28 @@ func matchName(pattern, name, suffix string) (year int, word string, ok bool) {
 		return re
 	})
 	re := regexp.MustCompile(`^(?i:` + p + suffix + `)$`)
-	m := re.FindStringSubmatch(name)
+	made, _ := namePatterns.LoadOrStore(key, &namePattern{re, re.SubexpIndex("a"), re.SubexpIndex("n")})
+	return made.(*namePattern)
+}
+
+// matchName is matchYear, with the word that stands at {NIVEAU}.
+func matchName(pattern, name, suffix string) (year int, word string, ok bool) {
+	p := readyPattern(pattern, suffix)
+	m := p.re.FindStringSubmatch(name)
 	if m == nil {
 		return 0, "", false
 	}
-	if i := re.SubexpIndex("a"); i > 0 {
-		year, _ = strconv.Atoi(m[i])
-		if len(m[i]) == 2 {
+	if p.year > 0 {
+		year, _ = strconv.Atoi(m[p.year])
+		if len(m[p.year]) == 2 {
 			year += 1900
 			if year < 1960 {
 				year += 100
 			}
 		}
 	}
-	if i := re.SubexpIndex("n"); i > 0 {
-		word = m[i]
+	if p.word > 0 {
+		word = m[p.word]
 	}
 	return year, word, true
 }

@@ -28,7 +28,7 @@ func TestLoadCardSaysWhereItIsWrong(t *testing.T) {
 		{"bad year", "edition+1", "l'an prochain", "no rule for a year"},
 		{"bad offset", "edition+1", "edition1", "no rule for a year"},
 		{"not a year", "edition+1", "20", "20 is not a year"},
-		{"bad kind", "kind: table", "kind: tableau", `kind: "tableau": one of table, layer, composition`},
+		{"bad kind", "kind: table", "kind: tableau", `kind: "tableau": one of table, layer, composition, passage, reference`},
 		{"no key", "key: [IRIS]", "drop: [Total]", "key: missing"},
 		{"sex", `"MED{AA}"`, `{Z: "MED{AA}"}`, `"Z" is no sex`},
 		{"year in no name", `"MED{AA}", millesime: edition`, "MED, millesime: column", "which has no {AA}"},

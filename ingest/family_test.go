@@ -68,6 +68,9 @@ variables: [{id: a, columns: A, millesime: 2015}]`, "f.csv", "DEPCOM;IRIS;A\n100
 		{"half a code", `
 key: ["DEPCOM:5 + IRIS:4"]
 variables: [{id: a, columns: A, millesime: 2015}]`, "f.csv", "DEPCOM;IRIS;A\n1001;;4\n", "", "f.csv:2: DEPCOM: empty code"},
+		{"the second column of a name", `
+key: ["CODGEO#2"]
+variables: [{id: a, columns: A, millesime: 2015}]`, "f.csv", "CODGEO;LIB;CODGEO;A\nx;y;13047;4\n", "13047 a.T.2015 4", ""},
 		{"a prefix", `
 key: [GEO]
 key_prefix: ["{AAAA}-COM-", "COM-"]
@@ -165,6 +168,29 @@ variables: [{id: a, columns: A, millesime: edition}]
 	}
 	if _, err := openNamed(t, byName, "F2019_ARR.csv", "CODGEO;A\n1;2\n"); err == nil || !strings.Contains(err.Error(), "does not hold the level that the card a needs") {
 		t.Errorf("a level that is not known: %v", err)
+	}
+	byKey, err := LoadCard("k.yaml", []byte(`id: k
+kind: table
+files: ["*.csv"]
+levels: {IRIS: iris, CODGEO: {level: commune, vintage: 2019}}
+vintage: 2020
+key: [IRIS, CODGEO]
+variables: [{id: a, columns: A, millesime: 2018}]
+`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for text, want := range map[string]string{"LIB;CODGEO;A\nx;13047;2\n": "commune 2019", "IRIS;A\n130470101;2\n": "iris 2020"} {
+		table, err := openNamed(t, byKey, "x.csv", text)
+		if err != nil {
+			t.Error(err)
+			continue
+		}
+		src, _ := table.Source()
+		table.Release()
+		if got := fmt.Sprintf("%s %d", src.Level, src.Vintage); got != want {
+			t.Errorf("by key: %s, want %s", got, want)
+		}
 	}
 	byRow, err := LoadCard("b.yaml", []byte(`id: b
 kind: table

@@ -26,15 +26,16 @@ type CardFit struct {
 // which the header has the key and half of the columns. Without a header, the name alone decides. The attributes of a layer are its header.
 func (c *Catalogue) Fit(baseName string, header []string) []CardFit {
 	plain := make([]string, 0, len(header))
+	held := map[string]bool{}
 	for _, h := range header {
 		if h = strings.Trim(h, blanks+"\r\n\uFEFF"); h != "" {
-			plain = append(plain, h)
+			plain, held[h] = append(plain, h), true
 		}
 	}
 	years := yearsIn(plain)
 	var fits []CardFit
 	for _, card := range c.Cards() {
-		if fit := card.fit(baseName, plain, years); fit.Name || fit.Key != "" && fit.Found > 0 && 2*fit.Found >= fit.Wanted {
+		if fit := card.fit(baseName, plain, held, years); fit.Name || fit.Key != "" && fit.Found > 0 && 2*fit.Found >= fit.Wanted {
 			fits = append(fits, fit)
 		}
 	}
@@ -69,12 +70,12 @@ func yearsIn(header []string) []int {
 }
 
 // fit tries a card on a name and a header.
-func (c *Card) fit(base string, header []string, years []int) CardFit {
+func (c *Card) fit(base string, header []string, held map[string]bool, years []int) CardFit {
 	edition, _, named := c.named(base)
-	fit := c.fitEdition(header, edition)
+	fit := c.fitEdition(header, held, edition)
 	if edition == 0 && c.Kind == "table" {
 		for _, year := range years {
-			if f := c.fitEdition(header, year); f.Found > fit.Found {
+			if f := c.fitEdition(header, held, year); f.Found > fit.Found {
 				fit, fit.Edition = f, year
 			}
 		}
@@ -82,7 +83,10 @@ func (c *Card) fit(base string, header []string, years []int) CardFit {
 		fit.Edition = edition
 	}
 	fit.Card, fit.Name = c, named
-	if named || len(c.Levels) == 0 || c.LevelColumn != "" {
+	switch {
+	case c.byKey() && fit.Key != "":
+		fit.Levels = []string{c.Levels[fit.Key].Level}
+	case named || len(c.Levels) == 0 && c.Level != "" || c.LevelColumn != "":
 		fit.Levels = c.LevelsOf(base)
 	}
 	switch {
@@ -105,7 +109,7 @@ func (c *Card) fit(base string, header []string, years []int) CardFit {
 }
 
 // fitEdition compares a header with what the card asks of a file of that edition_source.
-func (c *Card) fitEdition(header []string, edition int) CardFit {
+func (c *Card) fitEdition(header []string, held map[string]bool, edition int) CardFit {
 	var fit CardFit
 	used := map[string]bool{}
 	// has looks for the first of several names, or sums of them.
@@ -113,17 +117,19 @@ func (c *Card) fitEdition(header []string, edition int) CardFit {
 		for _, n := range names {
 			parts := strings.Split(n, " + ")
 			if column {
-				if slices.ContainsFunc(header, func(h string) bool {
-					y, ok := matchYear(parts[0], h, "")
-					used[h] = used[h] || ok
-					return ok && y != 0
-				}) {
+				found := false
+				for _, h := range header { // every year of it
+					if _, ok := matchYear(parts[0], h, ""); ok {
+						used[h], found = true, true
+					}
+				}
+				if found {
 					return true
 				}
 				continue
 			}
 			parts = expanded(parts, year)
-			if !slices.ContainsFunc(parts, func(p string) bool { return !slices.Contains(header, p) }) {
+			if !slices.ContainsFunc(parts, func(p string) bool { return !held[p] }) {
 				for _, p := range parts {
 					used[p] = true
 				}
@@ -154,7 +160,7 @@ func (c *Card) fitEdition(header []string, edition int) CardFit {
 	}
 	keys := c.Key
 	if c.Kind != "table" {
-		keys = slices.Concat(c.Key, c.Code)
+		keys = slices.Concat(c.Key, c.Code, expanded(c.Before, edition))
 	}
 	for _, k := range keys {
 		parts, _ := parseKey(k)
@@ -167,14 +173,21 @@ func (c *Card) fitEdition(header []string, edition int) CardFit {
 			break
 		}
 	}
+	for _, column := range c.Columns {
+		want(one(column), 0, false, false)
+	}
 	if c.Kind != "table" {
 		want(keys, 0, false, false)
-		for _, names := range [][]string{c.Name, c.Commune, c.Type} {
-			if len(names) > 0 && slices.Contains(keys, names[0]) { // the code under another title
-				continue
-			}
-			want(names, 0, false, c.Kind == "layer")
+		if c.Kind == "composition" {
+			want(c.Commune, 0, false, false)
 		}
+		want(c.After, edition, false, false)
+		for _, names := range [][]string{c.Name, c.Commune, c.Type} {
+			if c.Kind == "layer" && !(len(names) > 0 && slices.Contains(keys, names[0])) { // the code under another title
+				want(names, 0, false, true)
+			}
+		}
+		has(c.Name, 0, false)
 	}
 	for _, v := range c.Variables {
 		year := v.Millesime.Year(edition)

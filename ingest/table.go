@@ -171,6 +171,9 @@ var _ array.RecordReader = (*Table)(nil)
 // for its sha256, then for its rows. Every column that is missing is in the error.
 func Open(ctx context.Context, path string, c *Card, s Scope) (*Table, error) {
 	base := filepath.Base(path)
+	if c.Kind == "reference" {
+		return nil, fmt.Errorf("%s: the card %s describes a reference, from which no figures are read: take it out of tables", path, c.ID)
+	}
 	if c.Kind != "table" {
 		return nil, fmt.Errorf("%s: the card %s describes a %s, not a table", path, c.ID, c.Kind)
 	}
@@ -181,7 +184,7 @@ func Open(ctx context.Context, path string, c *Card, s Scope) (*Table, error) {
 	if c.LevelColumn != "" {
 		return nil, fmt.Errorf("%s: its rows are of several levels, says the card %s: name one of %s", path, c.ID, strings.Join(c.LevelsOf(base), ", "))
 	}
-	if c.Level == "" {
+	if c.Level == "" && !c.byKey() {
 		return nil, fmt.Errorf("%s: the file's name does not hold the level that the card %s needs: name it as one of %s, with {NIVEAU} one of %s",
 			path, c.ID, strings.Join(c.Files, ", "), strings.Join(slices.Sorted(maps.Keys(c.Levels)), ", "))
 	}
@@ -205,6 +208,10 @@ func Open(ctx context.Context, path string, c *Card, s Scope) (*Table, error) {
 	}
 	if t.source.SHA256, t.source.Bytes, err = digest(path); err == nil {
 		if err = t.findHeader(); err == nil {
+			if c.byKey() {
+				c = c.At(c.Levels[t.header[t.key]].Level)
+				t.card, t.source.Level, t.source.Vintage = c, c.Level, c.Vintage.Year(edition)
+			}
 			if t.where, err = t.conditions(c.Where); err == nil && c.Long != nil {
 				err = t.resolveLong(edition)
 			} else if err == nil {
@@ -278,11 +285,20 @@ func (t *Table) findKey(key string) (bool, error) {
 	var bad []error
 	for _, p := range parts {
 		i := slices.Index(t.header, p.column)
+		for n := 1; n < p.nth && i >= 0; n++ {
+			next := slices.Index(t.header[i+1:], p.column)
+			if next < 0 {
+				return false, nil
+			}
+			i += 1 + next
+		}
 		if i < 0 {
 			return false, nil
 		}
 		at, widths = append(at, i), append(widths, p.width)
-		bad = append(bad, t.single(p.column))
+		if p.nth == 0 {
+			bad = append(bad, t.single(p.column))
+		}
 	}
 	if t.key = at[0]; len(at) > 1 {
 		t.keyRest, t.widths = at[1:], widths

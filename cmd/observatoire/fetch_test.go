@@ -435,7 +435,7 @@ func TestFetchFromCard(t *testing.T) {
 		{"a year that the project does not name", good, "file: sources/REV_2019.csv", []string{"revenus@2020"}, 0, "", []string{"REV_2020.csv"}},
 		{"a year without address", good, "file: sources/REV_2019.csv", []string{"revenus@2012"}, 2, "the card has no address for 2012; it has 2019, 2020, 2021", nil},
 		{"an unknown name", good, "file: sources/REV_2019.csv", []string{"revnus"}, 2, `"revnus" is neither a card nor a file`, nil},
-		{"a card the project does not use", good, "file: sources/REV_2019.csv", []string{"caf-iris"}, 2, "the project names no file of the card caf-iris", nil},
+		{"a card the project does not use", good, "file: sources/REV_2019.csv", []string{"caf"}, 2, "the project names no file of the card caf", nil},
 		{"a year nobody knows", good, "file: sources/REV_2014.csv", nil, 1, "no address for it: download it from https://producteur.example/revenus", nil},
 		{"published as an archive", good, "file: sources/REV_2021.csv", nil, 1, "the published file of 2021 is REV_2021_csv.zip: write file: sources/REV_2021_csv.zip", nil},
 		{"a pattern nothing fits", good, "card: revenus, file: \"sources/X_*.csv\"", nil, 1, "nothing there fits this pattern", nil},
