@@ -4,6 +4,7 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
@@ -20,13 +21,30 @@ func TestReadmeListsTheCatalogue(t *testing.T) {
 		t.Fatal(err)
 	}
 	var b strings.Builder
-	b.WriteString("| card | what it describes | level | producer | licence |\n|---|---|---|---|---|\n")
-	for _, card := range c.Cards() {
-		level := card.Level
-		if level == "" {
-			level = "any"
+	b.WriteString("Licence Ouverte 2.0 unless said; *unverified*: written from documentation, no published file was at hand.\n")
+	for _, kind := range []struct{ title, names string }{
+		{"Tables of figures", "table"}, {"Contours, compositions, tables of passage", "layer composition passage"}, {"References, known but not read for figures", "reference"},
+	} {
+		fmt.Fprintf(&b, "\n**%s**\n\n| card | what it describes | levels | producer |\n|---|---|---|---|\n", kind.title)
+		for _, card := range c.Cards() {
+			if !slices.Contains(strings.Fields(kind.names), card.Kind) {
+				continue
+			}
+			levels := []string{card.Level}
+			for _, r := range card.Levels {
+				levels = append(levels, r.Level)
+			}
+			slices.Sort(levels)
+			levels = slices.DeleteFunc(slices.Compact(levels), func(l string) bool { return l == "" })
+			title := card.Title
+			if card.Licence != "Licence Ouverte 2.0" {
+				title += " – " + card.Licence
+			}
+			if card.Unverified {
+				title += " – *unverified*"
+			}
+			fmt.Fprintf(&b, "| `%s` | %s | %s | %s |\n", card.ID, title, strings.Join(levels, ", "), card.Producer)
 		}
-		fmt.Fprintf(&b, "| `%s` | %s | %s | %s | %s |\n", card.ID, card.Title, level, card.Producer, card.Licence)
 	}
 	const path, begin, end = "../../README.md", "<!-- cards -->\n", "<!-- end of cards -->"
 	text, err := os.ReadFile(path)
