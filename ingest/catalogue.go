@@ -597,7 +597,10 @@ func (c *Card) byKey() bool {
 // LevelsOf lists the levels a file of that base name may hold by the card: one, but for a table whose rows or whose key
 // say their level.
 func (c *Card) LevelsOf(base string) []string {
-	if len(c.Levels) == 0 {
+	switch {
+	case len(c.Levels) == 0 && c.Level == "":
+		return nil
+	case len(c.Levels) == 0:
 		return []string{c.Level}
 	}
 	var levels []string
@@ -668,7 +671,7 @@ func (c *Card) named(base string) (year int, word string, ok bool) {
 		if !ok {
 			continue
 		}
-		if word == "" {
+		if word == "" || len(c.Levels) == 0 { // a card narrowed to a level took its file by the word already
 			return year, "", true
 		}
 		for w := range c.Levels {

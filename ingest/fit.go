@@ -35,7 +35,12 @@ func (c *Catalogue) Fit(baseName string, header []string) []CardFit {
 	years := yearsIn(plain)
 	var fits []CardFit
 	for _, card := range c.Cards() {
-		if fit := card.fit(baseName, plain, held, years); fit.Name || fit.Key != "" && fit.Found > 0 && 2*fit.Found >= fit.Wanted {
+		fit := card.fit(baseName, plain, held, years)
+		alike := fit.Key != "" && fit.Found > 0 && 2*fit.Found >= fit.Wanted
+		if card.Kind == "reference" { // a key says little of what no figures are read from
+			alike = alike && fit.Found > 2
+		}
+		if fit.Name || alike {
 			fits = append(fits, fit)
 		}
 	}
