@@ -21,7 +21,7 @@ demo: build
 	./bin/observatoire demo --dir bin/demo --addr $(ADDR)
 
 # PostgreSQL, PostGIS, and the tools the results are checked with.
-PACKAGES := postgresql-15-postgis-3 gdal-bin proj-bin
+PACKAGES := postgresql-15-postgis-3 gdal-bin proj-bin sqlite3
 deps:
 	@if ! dpkg -s $(PACKAGES) >/dev/null 2>&1; then \
 	  $(SUDO) apt-get update -qq && \

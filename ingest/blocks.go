@@ -421,11 +421,10 @@ func (t *Table) settle(b *block) (arrow.Record, bool) {
 		t.notes[what] = true
 	}
 	for i, code := range b.codes {
-		if line, twice := t.lines[code]; twice {
+		if line := t.met(code, b.lines[i]); line > 0 {
 			t.wrongAt(b.lines[i], t.header[t.key], errTwice(code, line))
 			continue
 		}
-		t.lines[code] = b.lines[i]
 		t.source.Kept++
 	}
 	return b.record, true

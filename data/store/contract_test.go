@@ -704,38 +704,3 @@ func testReadWhilePublishing(t *testing.T, s Store) {
 		}
 	}
 }
-
-// BenchmarkPutSource keeps a table of 50 000 rows and 100 figures.
-func BenchmarkPutSource(b *testing.B) {
-	const rows, columns = 50_000, 100
-	codes, names, cells := make([]string, rows), make([]string, columns), make([][]cell, rows)
-	for j := range names {
-		names[j] = "v" + strconv.Itoa(j) + ".T.2019"
-	}
-	for i := range cells {
-		codes[i], cells[i] = fmt.Sprintf("%09d", i), make([]cell, columns)
-		for j := range cells[i] {
-			cells[i][j].v = float64(i*j%10007) / 7
-		}
-	}
-	for _, store := range []string{"GeoPackage", "PostGIS"} {
-		b.Run(store, func(b *testing.B) {
-			address := "observatoire.gpkg"
-			if store == "PostGIS" {
-				address = pgAddress(b)
-			}
-			for b.Loop() {
-				b.StopTimer()
-				r := wideRecords(b, codes, names, cells, nil)
-				s := open(b, address, b.TempDir())
-				if err := s.DropSource(context.Background(), sampleSource.ID); err != nil {
-					b.Fatal(err)
-				}
-				b.StartTimer()
-				if err := s.PutSource(context.Background(), sampleSource, r, nil); err != nil {
-					b.Fatal(err)
-				}
-			}
-		})
-	}
-}

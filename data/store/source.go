@@ -81,6 +81,11 @@ type sourceReader struct {
 	millesime                             int
 	value, statut, signale                []int
 
+	// The columns of the record, as their types.
+	values  []*array.Float64
+	statuts []*array.Uint8
+	flags   []*array.Boolean // nil where there is none
+
 	seen  map[columnRow]bool
 	marks []byte
 }
@@ -172,6 +177,18 @@ func (s *sourceReader) next() (bool, error) {
 			return false, nil
 		}
 		s.rec, s.i = s.r.Record(), 0
+		s.values, s.statuts, s.flags = s.values[:0], s.statuts[:0], s.flags[:0]
+		for j := range s.value {
+			s.values = append(s.values, s.rec.Column(s.value[j]).(*array.Float64))
+			s.statuts = append(s.statuts, s.rec.Column(s.statut[j]).(*array.Uint8))
+		}
+		for _, k := range s.signale {
+			var a *array.Boolean
+			if k >= 0 {
+				a = s.rec.Column(k).(*array.Boolean)
+			}
+			s.flags = append(s.flags, a)
+		}
 	}
 	s.rows++
 	s.row.code = s.text(s.code)
@@ -199,12 +216,10 @@ func (s *sourceReader) loadWide() error {
 	if absent {
 		s.row.statuts = string(s.marks)
 	}
-	for j, k := range s.signale {
+	for j, a := range s.flags {
 		s.marks[j] = '.'
-		if k >= 0 {
-			if a := s.rec.Column(k).(*array.Boolean); a.IsValid(s.i) && a.Value(s.i) {
-				s.marks[j], flagged = '!', true
-			}
+		if a != nil && a.IsValid(s.i) && a.Value(s.i) {
+			s.marks[j], flagged = '!', true
 		}
 	}
 	if flagged {
@@ -234,7 +249,7 @@ func (s *sourceReader) loadLong() (err error) {
 
 // load reads measured column j: its statut and, when it is there, its figure.
 func (s *sourceReader) load(j int) (indicators.Statut, error) {
-	statuts, values := s.rec.Column(s.statut[j]).(*array.Uint8), s.rec.Column(s.value[j]).(*array.Float64)
+	statuts, values := s.statuts[j], s.values[j]
 	s.row.v[j] = indicators.Opt{}
 	if statuts.IsNull(s.i) {
 		return 0, fmt.Errorf("the figure has no statut")
