@@ -664,8 +664,19 @@ func (c *Card) edition(base string) (year int, ok bool) {
 	return year, ok
 }
 
-// named reads the year and the word of levels in a base name; ok is false when no pattern fits.
-func (c *Card) named(base string) (year int, word string, ok bool) {
+// named reads the year and the word of levels in the name of a source (see [Name]); ok is false when no pattern fits.
+// An archive's name may hold the year that the name of its member does not.
+func (c *Card) named(name string) (year int, word string, ok bool) {
+	for _, base := range namesToMatch(name) {
+		y, w, fits := c.namedBase(base)
+		if fits && (!ok || year == 0 && y != 0) {
+			year, word, ok = y, cmp.Or(w, word), true
+		}
+	}
+	return year, word, ok
+}
+
+func (c *Card) namedBase(base string) (year int, word string, ok bool) {
 	for _, p := range c.Files {
 		year, word, ok := matchName(p, base, `(?:\.gz)?`)
 		if !ok {

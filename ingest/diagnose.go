@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"math"
-	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -150,7 +149,7 @@ type addition struct {
 }
 
 func newDiagnosis(path string, x Examination) (*diagnosis, error) {
-	d := &diagnosis{Examination: x, file: filepath.Base(path), level: x.Level, seen: map[uint64]bool{},
+	d := &diagnosis{Examination: x, file: Name(path), level: x.Level, seen: map[uint64]bool{},
 		shapes: map[string]int{}, departements: map[string]int{}}
 	layout := x.Layout
 	keys := []string{x.Key}

@@ -34,8 +34,8 @@ type geoJSONGeometry struct {
 
 // readGeoJSON reads a FeatureCollection, one feature at a time: its members come in any order, the coordinate
 // system possibly last. A file that does not name its system is in longitude and latitude, as the standard has
-// it, unless the card says otherwise.
-func readGeoJSON(ctx context.Context, f *file, c *Card) (*layerFile, error) {
+// it, unless the card says otherwise. Of a TopoJSON, which is told by its type, layer names an object.
+func readGeoJSON(ctx context.Context, f *file, layer string, c *Card) (*layerFile, error) {
 	if head, _ := f.Peek(len(bom)); string(head) == bom {
 		f.Discard(len(bom))
 	}
@@ -57,6 +57,7 @@ func readGeoJSON(ctx context.Context, f *file, c *Card) (*layerFile, error) {
 	}
 	kind, hasFeatures := "", false
 	var crs json.RawMessage
+	topo := topology{f: f}
 	for d.More() {
 		key, err := d.Token()
 		if err != nil {
@@ -67,15 +68,15 @@ func readGeoJSON(ctx context.Context, f *file, c *Card) (*layerFile, error) {
 			if err := d.Decode(&kind); err != nil {
 				return nil, damaged(err)
 			}
-			if kind == "Topology" {
-				return nil, fmt.Errorf("%s: this is TopoJSON, which is not read yet: export it as GeoJSON", f.path)
-			}
 		case "crs":
 			if err := d.Decode(&crs); err != nil {
 				return nil, damaged(err)
 			}
 		case "features":
 			hasFeatures = true
+			if layer != "" && (c == nil || f.part != "") {
+				return nil, fmt.Errorf("%s: it holds one layer only: leave out %q", f.path, layer)
+			}
 			if t, err := d.Token(); err != nil {
 				return nil, damaged(err)
 			} else if t != json.Delim('[') {
@@ -97,10 +98,11 @@ func readGeoJSON(ctx context.Context, f *file, c *Card) (*layerFile, error) {
 				return nil, damaged(err)
 			}
 		default:
-			var skip json.RawMessage
-			if err := d.Decode(&skip); err != nil {
+			var raw json.RawMessage
+			if err := d.Decode(&raw); err != nil {
 				return nil, damaged(err)
 			}
+			topo.member(key, raw)
 		}
 	}
 	if _, err := d.Token(); err != nil {
@@ -111,6 +113,9 @@ func readGeoJSON(ctx context.Context, f *file, c *Card) (*layerFile, error) {
 			return nil, f.err
 		}
 		return nil, fmt.Errorf("%s: more text after the end of the collection (%v): two files were glued together; keep one", f.path, t)
+	}
+	if kind == "Topology" {
+		return topo.read(ctx, layer, crs, c)
 	}
 	if kind != "FeatureCollection" || !hasFeatures {
 		return nil, fmt.Errorf("%s: JSON of type %q, not a GeoJSON FeatureCollection: export the layer as GeoJSON", f.path, kind)
@@ -160,12 +165,35 @@ func (lf *layerFile) addGeoJSON(path string, raw json.RawMessage, c *Card) error
 	}
 	columns := slices.Sorted(maps.Keys(g.Properties))
 	f := feature{row: row}
+	lf.addProperties(&f, g.Properties, columns, c)
+	if g.Geometry != nil {
+		p := polygons{takePoints: c == nil}
+		if err := p.add(g.Geometry, 0); err != nil {
+			return fmt.Errorf("%s: row %d: %w", path, row, err)
+		}
+		lf.take(&f, &p, path)
+	}
+	lf.features = append(lf.features, f)
+	return nil
+}
+
+// take gives a feature the geometry that was gathered for it.
+func (lf *layerFile) take(f *feature, p *polygons, path string) {
+	f.geom, f.points = p.mp, p.points
+	if p.others > 0 {
+		lf.findings = append(lf.findings, Finding{"geometrie", filepath.Base(path), f.attrs[attrCode], f.row,
+			"Les points et les lignes mêlés au contour ont été laissés de côté."})
+	}
+}
+
+// addProperties gives a feature its attributes: those the card asks for, or all of them.
+func (lf *layerFile) addProperties(f *feature, properties map[string]json.RawMessage, columns []string, c *Card) {
 	if c == nil {
-		lf.addCells(&f, g.Properties, columns)
+		lf.addCells(f, properties, columns)
 	}
 	for i, names := range c.wanted() {
 		if k := pickColumn(columns, names); k >= 0 {
-			f.attrs[i] = jsonText(g.Properties[columns[k]])
+			f.attrs[i] = jsonText(properties[columns[k]])
 			if i == attrCode && pickColumn(lf.columns, names) < 0 {
 				lf.columns = columns
 			}
@@ -174,19 +202,6 @@ func (lf *layerFile) addGeoJSON(path string, raw json.RawMessage, c *Card) error
 	if lf.columns == nil {
 		lf.columns = columns
 	}
-	if g.Geometry != nil {
-		p := polygons{takePoints: c == nil}
-		if err := p.add(g.Geometry, 0); err != nil {
-			return fmt.Errorf("%s: row %d: %w", path, row, err)
-		}
-		f.geom, f.points = p.mp, p.points
-		if p.others > 0 {
-			lf.findings = append(lf.findings, Finding{"geometrie", filepath.Base(path), f.attrs[attrCode], row,
-				"Les points et les lignes mêlés au contour ont été laissés de côté."})
-		}
-	}
-	lf.features = append(lf.features, f)
-	return nil
 }
 
 // addCells keeps every property of a feature, in the columns of the file met so far and new ones.

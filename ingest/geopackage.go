@@ -32,13 +32,13 @@ type packageLayer struct {
 
 // readGeoPackage reads a layer of a GeoPackage: the one of that name, else its only one, else the only one with
 // the card's column of codes. Nothing is written, not even beside the file.
-func readGeoPackage(ctx context.Context, path, name string, c *Card) (*layerFile, error) {
-	db, err := sql.Open("sqlite", geoPackageURI(path))
+func readGeoPackage(ctx context.Context, f *file, name string, c *Card) (*layerFile, error) {
+	path := f.path
+	db, err := f.database()
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
+		return nil, err
 	}
 	defer db.Close()
-	db.SetMaxOpenConns(1)
 	damaged := func(err error) error {
 		if ctx.Err() != nil {
 			return fmt.Errorf("%s: %w", path, ctx.Err())
@@ -68,6 +68,20 @@ func readGeoPackage(ctx context.Context, path, name string, c *Card) (*layerFile
 		return nil, damaged(err)
 	}
 	return lf, nil
+}
+
+// database opens the file as an SQLite database.
+func (f *file) database() (*sql.DB, error) {
+	disk, err := f.onDisk()
+	if err != nil {
+		return nil, err
+	}
+	db, err := sql.Open("sqlite", geoPackageURI(disk))
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", f.path, err)
+	}
+	db.SetMaxOpenConns(1)
+	return db, nil
 }
 
 // geoPackageURI opens a file for reading alone. Unless a log beside it says that a program has it open, it is
@@ -173,10 +187,10 @@ func pickLayer(layers []packageLayer, name string, c *Card) (*packageLayer, erro
 	case len(found) == 1:
 		return found[0], nil
 	case c == nil:
-		return nil, fmt.Errorf("it has several layers, %s: add the name of one after a colon, such as %s:%s", quoteList(names), "file.gpkg", names[0])
+		return nil, fmt.Errorf("it has several layers, %s: add the name of one after #, such as file.gpkg#%s", quoteList(names), names[0])
 	}
-	return nil, fmt.Errorf("it has several layers, %s, of which %d have a column of codes (%s): name one in the card %s, table: {sheet: %s}",
-		quoteList(names), len(found), strings.Join(c.Code, ", "), c.ID, names[0])
+	return nil, fmt.Errorf("it has several layers, %s, of which %d have a column of codes (%s): name one after #, such as file.gpkg#%s, or in the card %s, table: {sheet: %s}",
+		quoteList(names), len(found), strings.Join(c.Code, ", "), names[0], c.ID, names[0])
 }
 
 // system is the layer's coordinate system; the card's, when the layer has none.
@@ -222,7 +236,7 @@ func (e *rowError) Unwrap() error { return e.err }
 
 // readRows reads the features, in the order of their primary key.
 func (lf *layerFile) readRows(ctx context.Context, db *sql.DB, path string, l *packageLayer, c *Card) error {
-	quote := func(name string) string { return `"` + strings.ReplaceAll(name, `"`, `""`) + `"` }
+
 	asked := []string{l.geometry}
 	var attrs [attributes]int // position of each in asked; 0 when there is none
 	if c == nil {
@@ -237,11 +251,11 @@ func (lf *layerFile) readRows(ctx context.Context, db *sql.DB, path string, l *p
 	var query strings.Builder
 	for i, name := range asked {
 		// The sign is no operation: it makes the driver give what is stored, whatever type the column declares.
-		query.WriteString([]string{"SELECT +", ", +"}[min(i, 1)] + quote(name))
+		query.WriteString([]string{"SELECT +", ", +"}[min(i, 1)] + quoteName(name))
 	}
-	query.WriteString(" FROM " + quote(l.table))
+	query.WriteString(" FROM " + quoteName(l.table))
 	if l.key != "" {
-		query.WriteString(" ORDER BY " + quote(l.key))
+		query.WriteString(" ORDER BY " + quoteName(l.key))
 	}
 	rows, err := db.QueryContext(ctx, query.String())
 	if err != nil {
@@ -275,14 +289,12 @@ func (lf *layerFile) readRows(ctx context.Context, db *sql.DB, path string, l *p
 		switch blob := values[0].(type) {
 		case nil:
 		case []byte:
-			p := polygons{takePoints: c == nil}
-			if err := p.addPackage(blob); err != nil {
-				return refuse(err)
+			wkb, err := packageWKB(blob)
+			if err == nil {
+				err = lf.addWKB(&f, path, wkb, c)
 			}
-			f.geom, f.points = p.mp, p.points
-			if p.others > 0 {
-				lf.findings = append(lf.findings, Finding{"geometrie", filepath.Base(path), f.attrs[attrCode], f.row,
-					"Les points et les lignes mêlés au contour ont été laissés de côté."})
+			if err != nil {
+				return refuse(err)
 			}
 		default:
 			return refuse(errors.New("its geometry is not binary: export the layer again"))
@@ -312,33 +324,40 @@ func sqliteText(v any) (string, error) {
 	return fmt.Sprint(v), nil
 }
 
-// addPackage adds a geometry as a GeoPackage stores it: a header, then WKB.
-func (p *polygons) addPackage(b []byte) error {
+// packageWKB is the geometry that a GeoPackage stores after a header of its own; nil when it is empty.
+func packageWKB(b []byte) ([]byte, error) {
 	if len(b) < 8 || b[0] != 'G' || b[1] != 'P' {
-		return errors.New("its geometry is not in the form of a GeoPackage: export the layer again")
+		return nil, errors.New("its geometry is not in the form of a GeoPackage: export the layer again")
 	}
 	flags := b[3]
 	if flags&0x20 != 0 {
-		return errors.New("a geometry of an extended type: export the layer again as plain polygons")
+		return nil, errors.New("a geometry of an extended type: export the layer again as plain polygons")
 	}
 	envelope := flags >> 1 & 7
 	if envelope > 4 {
-		return errBrokenWKB
+		return nil, errBrokenWKB
 	}
 	at := 8 + [5]int{0, 32, 48, 48, 64}[envelope]
-	if at > len(b) {
-		return errBrokenWKB
+	if at > len(b) || at == len(b) && flags&0x10 == 0 {
+		return nil, errBrokenWKB
 	}
-	if at == len(b) && flags&0x10 != 0 { // said to be empty
+	return b[at:], nil
+}
+
+// addWKB gives a feature its geometry, well-known binary; none at all is no geometry.
+func (lf *layerFile) addWKB(f *feature, path string, wkb []byte, c *Card) error {
+	if len(wkb) == 0 {
 		return nil
 	}
-	r := wkbReader{b: b[at:]}
-	if err := r.geometry(p, 0); err != nil {
+	p := polygons{takePoints: c == nil}
+	r := wkbReader{b: wkb}
+	if err := r.geometry(&p, 0); err != nil {
 		return err
 	}
 	if len(p.mp) == 0 && len(p.points) == 0 && p.others > 0 {
 		return errors.New("a collection without a polygon: a zone needs a polygon")
 	}
+	lf.take(f, &p, path)
 	return nil
 }
 

@@ -62,7 +62,8 @@ func readRows(path string, l Layout) ([]string, Info, error) {
 
 // inMemory is a file that is not on disk.
 func inMemory(data []byte) *file {
-	return &file{path: "fuzz", gz: true, Reader: bufio.NewReaderSize(bytes.NewReader(data), sniffSize)}
+	return &file{path: "fuzz", at: bytes.NewReader(data), size: int64(len(data)), Reader: bufio.NewReaderSize(bytes.NewReader(data), 64<<10),
+		beside: func(string) (*file, error) { return nil, nil }}
 }
 
 func TestCSV(t *testing.T) {
@@ -286,9 +287,9 @@ func TestBadTables(t *testing.T) {
 		{"page.csv", []byte("\n<!DOCTYPE html><html><body>Connexion"), Layout{}, ": this is a web page, not a table: the download failed or asked to sign in; download the file itself"},
 		{"page.xlsx", []byte("<html xmlns:o='urn'><table><tr><td>1"), Layout{}, ": this is a web page, not a table: "},
 		{"report.csv", []byte("%PDF-1.7\n%\xe2\xe3"), Layout{}, ": this is a PDF document, not a table: ask for the figures as CSV or XLSX"},
-		{"t.parquet", []byte("PAR1\x15\x04"), Layout{}, ": this is a Parquet file, which is not read yet: save it as CSV"},
-		{"t.json", []byte("[{\"a\":1}]"), Layout{}, ": this is a JSON file, not a table: "},
-		{"t.gpkg", []byte("SQLite format 3\x00\x10"), Layout{}, ": this is an SQLite database or GeoPackage, which is not read as a table: "},
+		{"t.parquet", []byte("PAR1\x15\x04"), Layout{}, ": damaged or incomplete Parquet file ("},
+		{"t.json", []byte("[{\"a\":1},"), Layout{}, ":1: damaged or incomplete JSON (it breaks off): download or copy it again"},
+		{"t.gpkg", []byte("SQLite format 3\x00\x10"), Layout{}, ": damaged or incomplete SQLite database ("},
 		{"t.dat", []byte("a\x00\x01\x02"), Layout{}, ": this is neither text nor a workbook: save it as CSV or XLSX"},
 		{"t.xml", []byte("<?xml version='1.0'?><Workbook>"), Layout{}, ": this is an XML file, not a table: save it as XLSX or CSV"},
 		{"cut.csv.gz", cut[:len(cut)/2], Layout{}, ": damaged or incomplete gzip (unexpected EOF): download or copy it again"},
@@ -486,7 +487,7 @@ func FuzzXLS(f *testing.F) {
 func FuzzXLSX(f *testing.F) {
 	f.Add(xlsx(f, ""), []byte(`<worksheet><sheetData><row r="2"><c r="B2" t="inlineStr"><is><t>x</t></is></c></row></sheetData></worksheet>`))
 	f.Fuzz(func(t *testing.T, data, sheet []byte) {
-		if r, err := openXLSX(inMemory(data), Layout{}, &Info{}); err == nil {
+		if r, err := openZipped(inMemory(data), Layout{}, &Info{}); err == nil {
 			for r.Next() {
 			}
 		}
@@ -498,5 +499,8 @@ func FuzzXLSX(f *testing.F) {
 
 // sheetReader reads the XML of a sheet.
 func sheetReader(text []byte) *xlsxRows {
-	return &xlsxRows{dec: xml.NewDecoder(bytes.NewReader(text)), shared: []string{"a"}}
+	shared := &sharedTexts{}
+	shared.add("a")
+	shared.end()
+	return &xlsxRows{f: &file{}, dec: xml.NewDecoder(bytes.NewReader(text)), shared: shared}
 }

@@ -26,10 +26,10 @@ import (
 func readShapefile(ctx context.Context, f *file, c *Card) (*layerFile, error) {
 	lf := &layerFile{format: "shapefile"}
 	var err error
-	if lf.crs, err = shapefileSystem(f.path, c); err != nil {
+	if lf.crs, err = shapefileSystem(f, c); err != nil {
 		return nil, err
 	}
-	attrs, err := openDBF(f.path, c)
+	attrs, err := openDBF(f, c)
 	if err != nil {
 		return nil, err
 	}
@@ -42,8 +42,8 @@ func readShapefile(ctx context.Context, f *file, c *Card) (*layerFile, error) {
 	}
 	// Lengths are in words of two bytes.
 	left := 2*int64(binary.BigEndian.Uint32(head[24:])) - int64(len(head))
-	if st, err := f.raw.Stat(); err == nil && !f.gz && st.Size() < left+int64(len(head)) {
-		return nil, fmt.Errorf("%s: incomplete: %d bytes, where its header says %d; copy the .shp again", f.path, st.Size(), left+int64(len(head)))
+	if f.size >= 0 && f.size < left+int64(len(head)) {
+		return nil, fmt.Errorf("%s: incomplete: %d bytes, where its header says %d; copy the .shp again", f.path, f.size, left+int64(len(head)))
 	}
 	if kind := binary.LittleEndian.Uint32(head[32:]); kind != 5 && kind != 15 && kind != 25 && kind != 0 && !(c == nil && isPoints(kind)) {
 		return nil, fmt.Errorf("%s: a shapefile of %s: zones need polygons", f.path, shapeName(kind))
@@ -254,15 +254,11 @@ func signedArea(r orb.Ring) float64 {
 // is none.
 func sibling(shp, ext string) string {
 	dir, base := filepath.Split(shp)
-	if n := len(base) - len(".gz"); n > 0 && strings.EqualFold(base[n:], ".gz") {
-		base = base[:n]
-	}
-	base = strings.TrimSuffix(base, filepath.Ext(base)) + ext
 	entries, err := os.ReadDir(filepath.Clean(dir + "."))
 	if err != nil {
 		return ""
 	}
-	for _, want := range []string{base, base + ".gz"} {
+	for _, want := range siblings(base, ext) {
 		for _, e := range entries {
 			if strings.EqualFold(e.Name(), want) {
 				return dir + e.Name()
@@ -272,25 +268,21 @@ func sibling(shp, ext string) string {
 	return ""
 }
 
-// readSibling reads the beginning of a small file beside a .shp.
-func readSibling(shp, ext string) (string, string, error) {
-	path := sibling(shp, ext)
-	if path == "" {
-		return "", "", nil
-	}
-	f, err := openFile(path)
-	if err != nil {
-		return path, "", err
+// readSibling reads the beginning of a small file beside a .shp; without one its path is empty.
+func readSibling(shp *file, ext string) (path, text string, err error) {
+	f, err := shp.beside(ext)
+	if f == nil || err != nil {
+		return "", "", err
 	}
 	defer f.Close()
-	text, err := io.ReadAll(io.LimitReader(f, 64<<10))
+	b, err := io.ReadAll(io.LimitReader(f, 64<<10))
 	if err != nil {
-		return path, "", f.readError(err)
+		return f.path, "", f.readError(err)
 	}
-	return path, strings.TrimSpace(strings.TrimPrefix(string(text), bom)), nil
+	return f.path, strings.TrimSpace(strings.TrimPrefix(string(b), bom)), nil
 }
 
-func shapefileSystem(shp string, c *Card) (geo.CRS, error) {
+func shapefileSystem(shp *file, c *Card) (geo.CRS, error) {
 	path, text, err := readSibling(shp, ".prj")
 	switch {
 	case err != nil:
@@ -304,13 +296,13 @@ func shapefileSystem(shp string, c *Card) (geo.CRS, error) {
 	case c.system() != "":
 		crs, err := geo.ParseURN(c.CRS)
 		if err != nil {
-			err = fmt.Errorf("%s: crs of the card %s: %w: write it as EPSG:2154", shp, c.ID, err)
+			err = fmt.Errorf("%s: crs of the card %s: %w: write it as EPSG:2154", shp.path, c.ID, err)
 		}
 		return crs, err
 	case path != "":
 		return geo.CRS{}, fmt.Errorf("%s: empty: copy the .prj again%s", path, c.orSystem())
 	}
-	return geo.CRS{}, fmt.Errorf("%s: no .prj beside it, so its coordinate system is not known: copy the .prj too%s", shp, c.orSystem())
+	return geo.CRS{}, fmt.Errorf("%s: no .prj beside it, so its coordinate system is not known: copy the .prj too%s", shp.path, c.orSystem())
 }
 
 // A dbf is the attributes of a shapefile, read row by row in step with its shapes.
@@ -339,14 +331,13 @@ var charsets = map[string]*charmap.Charmap{
 }
 
 // openDBF opens the attributes of a .shp and finds the card's columns.
-func openDBF(shp string, c *Card) (*dbf, error) {
-	path := sibling(shp, ".dbf")
-	if path == "" {
-		return nil, fmt.Errorf("%s: no .dbf beside it, so its zones have no codes: copy the .dbf too", shp)
-	}
-	f, err := openFile(path)
+func openDBF(shp *file, c *Card) (*dbf, error) {
+	f, err := shp.beside(".dbf")
 	if err != nil {
 		return nil, err
+	}
+	if f == nil {
+		return nil, fmt.Errorf("%s: no .dbf beside it, so its zones have no codes: copy the .dbf too", shp.path)
 	}
 	d := &dbf{f: f}
 	if err := d.header(c); err != nil {
@@ -374,8 +365,8 @@ func (d *dbf) header(c *Card) error {
 	}
 	rows := int64(binary.LittleEndian.Uint32(head[4:]))
 	headSize, rowSize := int64(binary.LittleEndian.Uint16(head[8:])), int64(binary.LittleEndian.Uint16(head[10:]))
-	if st, err := d.f.raw.Stat(); err == nil && !d.f.gz && st.Size() < headSize+rows*rowSize {
-		return d.damaged(fmt.Sprintf("%d bytes, where its header says %d", st.Size(), headSize+rows*rowSize))
+	if size := d.f.size; size >= 0 && size < headSize+rows*rowSize {
+		return d.damaged(fmt.Sprintf("%d bytes, where its header says %d", size, headSize+rows*rowSize))
 	}
 	switch head[29] {
 	case 0x57, 0x03:
@@ -508,7 +499,7 @@ func (f *feature) texts() []string {
 }
 
 // dbfCharset reads the .cpg beside a .shp, which wins over the language byte.
-func dbfCharset(shp, languageByte string) (string, error) {
+func dbfCharset(shp *file, languageByte string) (string, error) {
 	path, text, err := readSibling(shp, ".cpg")
 	if err != nil || text == "" {
 		return languageByte, err

@@ -89,7 +89,7 @@ func pickColumn(columns, names []string) int {
 
 // A layerFile is a layer as its file has it.
 type layerFile struct {
-	format   string // "geojson", "shapefile" or "geopackage"
+	format   string // "geojson", "topojson", "shapefile", "geopackage" or "geoparquet"
 	crs      geo.CRS
 	columns  []string // names of the attributes, of the first row for a format that names them row by row
 	features []feature
@@ -209,19 +209,33 @@ func readLayerFile(ctx context.Context, path, layer string, c *Card) (*layerFile
 		return nil, err
 	}
 	defer f.Close()
+	lf, err := f.layer(ctx, layer, c)
+	if f.err != nil {
+		err = f.err
+	}
+	return lf, err
+}
+
+// layer reads the file as a layer.
+func (f *file) layer(ctx context.Context, layer string, c *Card) (*layerFile, error) {
 	kind := sniff(f.head())
 	if f.err != nil {
 		return nil, f.err
 	}
-	switch ext := strings.ToLower(filepath.Ext(strings.TrimSuffix(path, ".gz"))); {
-	case kind == "sqlite" && f.gz:
-		return nil, fmt.Errorf("%s: a GeoPackage inside gzip: unpack it and name the .gpkg", path)
-	case kind == "sqlite":
-		return readGeoPackage(ctx, path, layer, c)
-	case layer != "" && c == nil && (kind == "json" || kind == "shp"):
+	if f.part != "" {
+		layer = f.part
+	}
+	path := f.path
+	if layer != "" && (c == nil || f.part != "") && (kind == "shp" || kind == "parquet") {
 		return nil, fmt.Errorf("%s: it holds one layer only: leave out %q", path, layer)
+	}
+	switch ext := strings.ToLower(filepath.Ext(strings.TrimSuffix(path, ".gz"))); {
+	case kind == "sqlite":
+		return readGeoPackage(ctx, f, layer, c)
 	case kind == "json":
-		return readGeoJSON(ctx, f, c)
+		return readGeoJSON(ctx, f, layer, c)
+	case kind == "parquet":
+		return readGeoParquet(ctx, f, c)
 	case kind == "shp" && ext == ".shx":
 		return nil, fmt.Errorf("%s: this is the index of a shapefile: name the .shp file", path)
 	case kind == "shp":
@@ -235,7 +249,7 @@ func readLayerFile(ctx context.Context, path, layer string, c *Card) (*layerFile
 	}
 	switch kind {
 	case "zip":
-		return nil, fmt.Errorf("%s: this is a zip archive or a workbook, not a layer: unpack it and name the .shp or .geojson inside", path)
+		return nil, fmt.Errorf("%s: this is a workbook, not a layer: it needs a card of kind table", path)
 	case "text", "ole", "utf-16":
 		return nil, fmt.Errorf("%s: this is a table, not a layer: it needs a card of kind table", path)
 	}
@@ -275,7 +289,7 @@ func (lf *layerFile) check(path string, c *Card) error {
 	if err := lf.crs.Check(bound); err != nil {
 		remedy := "correct the crs member, or write the file again from a map program with the right system"
 		switch lf.format {
-		case "geopackage":
+		case "geopackage", "geoparquet", "topojson":
 			remedy = "write the layer again from a map program with the right system"
 		case "shapefile":
 			remedy = "put the right .prj beside the .shp"

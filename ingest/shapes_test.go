@@ -377,7 +377,7 @@ func TestBadLayers(t *testing.T) {
 		{"none.geojson", collection(lambert + ","), nil, nil, ": no zone in the file: download or copy it again"},
 		{"object.geojson", `{"error":"not found"}`, nil, nil, `: JSON of type "", not a GeoJSON FeatureCollection: export the layer as GeoJSON`},
 		{"list.geojson", `[1]`, nil, nil, ": a list of JSON values, not a layer: write it as a GeoJSON FeatureCollection"},
-		{"topo.geojson", `{"type":"Topology","arcs":[]}`, nil, nil, ": this is TopoJSON, which is not read yet: export it as GeoJSON"},
+		{"topo.geojson", `{"type":"Topology","arcs":[]}`, nil, nil, ": a TopoJSON without objects: export the layer again"},
 		{"code.geojson", strings.ReplaceAll(whole, `"code"`, `"numéro"`), nil, nil, `: no column of codes (code): it has "numéro"; add the right one under code in the card zones`},
 		{"row.geojson", collection(lambert+",", good, strings.Replace(good, `"A"`, `" "`, 1)), nil, nil, ": row 2: no code: give the zone one, or remove the row"},
 		{"metres.geojson", degrees, nil, nil, ": coordinates 862050, 6270050 are not degrees: the file declares CRS84, they look like EPSG:2154 (Lambert-93): correct the crs member, or write the file again from a map program with the right system"},
@@ -394,7 +394,7 @@ func TestBadLayers(t *testing.T) {
 		{"nothing.geojson", collection(lambert+",", featureText(`{"code":"A"}`, "null")), nil, nil, ": no zone has a geometry: download or copy the file again"},
 		{"page.geojson", "<!DOCTYPE html>", nil, nil, ": not a layer: this is a web page: the download failed or asked to sign in; download the file itself"},
 		{"table.csv", "code;x;y\nA;1;2\n", nil, nil, ": this is a table, not a layer: it needs a card of kind table"},
-		{"layer.zip", "PK\x03\x04", nil, nil, ": this is a zip archive or a workbook, not a layer: unpack it and name the .shp or .geojson inside"},
+		{"layer.zip", "PK\x03\x04", nil, nil, ": damaged or incomplete workbook or archive (zip: not a valid zip file): download or copy it again"},
 
 		{"zones.shp", "", map[string][]byte{".shp": shape[:len(shape)-20], ".dbf": table, ".prj": []byte(prj)}, nil, ".shp: incomplete: 216 bytes, where its header says 236; copy the .shp again"},
 		{"zones.shp", "", map[string][]byte{".shp": gzipped(shape[:len(shape)-20]), ".dbf": table, ".prj": []byte(prj)}, nil, ".shp: record 1: damaged or incomplete (it breaks off): copy the .shp again"},
@@ -486,7 +486,7 @@ func FuzzGeoJSON(f *testing.F) {
 	f.Add([]byte(collection(lambert+",", featureText(`{"code":"A"}`, polygonText(square(0, 0, 1))))))
 	f.Add([]byte(collection("", featureText(`{"code":1}`, `{"type":"GeometryCollection","geometries":[{"type":"MultiPolygon","coordinates":[[[[1,2e5],[3]]]]}]}`))))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		readGeoJSON(context.Background(), inMemory(data), cardZones)
+		readGeoJSON(context.Background(), inMemory(data), "", cardZones)
 	})
 }
 

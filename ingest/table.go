@@ -3,15 +3,10 @@ package ingest
 import (
 	"cmp"
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
-	"io"
 	"maps"
 	"math"
-	"os"
-	"path/filepath"
 	"regexp"
 	"slices"
 	"strconv"
@@ -170,7 +165,7 @@ var _ array.RecordReader = (*Table)(nil)
 // Open finds the header and the columns of a table, and is ready to read its records. The file is read twice:
 // for its sha256, then for its rows. Every column that is missing is in the error.
 func Open(ctx context.Context, path string, c *Card, s Scope) (*Table, error) {
-	base := filepath.Base(path)
+	base := Name(path)
 	if c.Kind == "reference" {
 		return nil, fmt.Errorf("%s: the card %s describes a reference, from which no figures are read: take it out of tables", path, c.ID)
 	}
@@ -206,7 +201,7 @@ func Open(ctx context.Context, path string, c *Card, s Scope) (*Table, error) {
 	if t.info.Format == "csv" { // a workbook's numbers have a point whatever they are shown with
 		t.decimal = c.Layout.Decimal
 	}
-	if t.source.SHA256, t.source.Bytes, err = digest(path); err == nil {
+	if t.source.SHA256, t.source.Bytes, err = Digest(path); err == nil {
 		if err = t.findHeader(); err == nil {
 			if c.byKey() {
 				c = c.At(c.Levels[t.header[t.key]].Level)
@@ -226,21 +221,6 @@ func Open(ctx context.Context, path string, c *Card, s Scope) (*Table, error) {
 	t.builder = array.NewRecordBuilder(arrowmemory.DefaultAllocator, t.schema)
 	t.refs.Store(1)
 	return t, nil
-}
-
-// digest is the sha256 and the size of a file as it is stored.
-func digest(path string) (string, int64, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return "", 0, err
-	}
-	defer f.Close()
-	h := sha256.New()
-	n, err := io.Copy(h, f)
-	if err != nil {
-		return "", 0, fmt.Errorf("%s: cannot be read (%w): copy it again", path, err)
-	}
-	return hex.EncodeToString(h.Sum(nil)), n, nil
 }
 
 // findHeader goes to the row the card names, else to the first one that holds the key.

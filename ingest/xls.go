@@ -1,7 +1,6 @@
 package ingest
 
 import (
-	"bytes"
 	"cmp"
 	"encoding/binary"
 	"errors"
@@ -40,12 +39,16 @@ func (r *xlsRows) Next() bool {
 	return true
 }
 
-func openXLS(f *file, l Layout, info *Info) (*xlsRows, error) {
-	data, err := f.all()
+// biff reads what the sheets of a workbook share.
+func (f *file) biff() (*biff, error) {
+	at, size, err := f.random()
 	if err != nil {
 		return nil, err
 	}
-	stream, err := workbookStream(data)
+	if size > maxXLS {
+		return nil, fmt.Errorf("%s: more than %d MiB: save it as XLSX or CSV", f.path, maxXLS>>20)
+	}
+	stream, err := workbookStream(at, size)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", f.path, err)
 	}
@@ -53,9 +56,26 @@ func openXLS(f *file, l Layout, info *Info) (*xlsRows, error) {
 	if err := b.globals(); err != nil {
 		return nil, fmt.Errorf("%s: %w", f.path, err)
 	}
+	return b, nil
+}
+
+// maxXLS bounds a workbook of this format in bytes: its texts and the cells of a sheet are held in memory.
+const maxXLS = 128 << 20
+
+func (b *biff) names() []string {
+	var names []string
 	for _, s := range b.sheets {
-		info.Sheets = append(info.Sheets, s.name)
+		names = append(names, s.name)
 	}
+	return names
+}
+
+func openXLS(f *file, l Layout, info *Info) (*xlsRows, error) {
+	b, err := f.biff()
+	if err != nil {
+		return nil, err
+	}
+	info.Sheets = b.names()
 	sheets := b.sheets
 	if l.Sheet != "" {
 		i, err := pickSheet(f.path, l.Sheet, info.Sheets)
@@ -79,13 +99,13 @@ func openXLS(f *file, l Layout, info *Info) (*xlsRows, error) {
 
 // workbookStream takes the workbook out of its OLE container. Its length in the container's directory is not
 // trusted beyond the size of the file.
-func workbookStream(data []byte) (stream []byte, err error) {
+func workbookStream(at io.ReaderAt, size int64) (stream []byte, err error) {
 	defer func() { // the container's reader is written for whole files: on a damaged one it may index out of range
 		if p := recover(); p != nil {
 			stream, err = nil, fmt.Errorf("damaged workbook (%v): open it, save it again as XLSX", p)
 		}
 	}()
-	doc, err := mscfb.New(bytes.NewReader(data))
+	doc, err := mscfb.New(io.NewSectionReader(at, 0, size))
 	if err != nil {
 		return nil, fmt.Errorf("damaged or incomplete workbook (%w): copy it again", err)
 	}
@@ -100,8 +120,8 @@ func workbookStream(data []byte) (stream []byte, err error) {
 		return nil, errProtected
 	case found["Workbook"] != nil:
 		w := found["Workbook"]
-		if w.Size > int64(len(data)) {
-			return nil, fmt.Errorf("damaged or incomplete workbook (%d bytes of %d): copy it again", len(data), w.Size)
+		if w.Size > size {
+			return nil, fmt.Errorf("damaged or incomplete workbook (%d bytes of %d): copy it again", size, w.Size)
 		}
 		stream := make([]byte, w.Size)
 		if n, err := io.ReadFull(w, stream); err != nil && n < len(stream) {

@@ -2,7 +2,6 @@ package ingest
 
 import (
 	"archive/zip"
-	"bytes"
 	"encoding/xml"
 	"errors"
 	"fmt"
@@ -18,7 +17,7 @@ type xlsxRows struct {
 	path   string
 	sheet  string
 	f      *file
-	shared []string
+	shared *sharedTexts
 	part   io.ReadCloser
 	dec    *xml.Decoder
 	ahead  *sheetRow // a row read before the blank ones that lead to it were handed out
@@ -29,47 +28,73 @@ type xlsxRows struct {
 }
 
 const (
-	maxPart    = 2 << 30 // bytes of one part of a workbook, unpacked
 	maxColumns = 16384
 	maxRows    = 1 << 20
 )
 
-func openXLSX(f *file, l Layout, info *Info) (*xlsxRows, error) {
-	var at io.ReaderAt = f.raw
-	size := int64(0)
-	if f.gz {
-		data, err := f.all()
-		if err != nil {
-			return nil, err
-		}
-		at, size = bytes.NewReader(data), int64(len(data))
-	} else if st, err := f.raw.Stat(); err != nil {
-		return nil, f.readError(err)
-	} else {
-		size = st.Size()
+// openZipped opens a workbook, which is a zip of its parts.
+func openZipped(f *file, l Layout, info *Info) (Rows, error) {
+	z, err := f.zip()
+	if err != nil {
+		return nil, err
+	}
+	if zipKind(z) == "opendocument" {
+		info.Format = "ods"
+		return openODS(f, z, l, info)
+	}
+	info.Format = "xlsx"
+	return openXLSX(f, z, l, info)
+}
+
+// zip lists the parts of a workbook.
+func (f *file) zip() (*zip.Reader, error) {
+	at, size, err := f.random()
+	if err != nil {
+		return nil, err
 	}
 	z, err := zip.NewReader(at, size)
 	if err != nil {
 		return nil, fmt.Errorf("%s: damaged or incomplete workbook or archive (%w): download or copy it again", f.path, err)
 	}
-	has := func(name string) bool {
-		for _, p := range z.File {
-			if p.Name == name {
-				return true
-			}
+	return z, nil
+}
+
+// sheetNames lists the sheets of a workbook.
+func (f *file) sheetNames(kind string) ([]string, error) {
+	if kind == "ole" {
+		b, err := f.biff()
+		if err != nil {
+			return nil, err
 		}
-		return false
+		return b.names(), nil
 	}
-	switch {
-	case has("[Content_Types].xml") && has("xl/workbook.bin"):
-		return nil, fmt.Errorf("%s: this is a binary workbook (XLSB): save it as XLSX", f.path)
-	case has("content.xml") && has("mimetype"):
-		return nil, fmt.Errorf("%s: this is an OpenDocument file, which is not read yet: save it as XLSX or CSV", f.path)
-	case !has("[Content_Types].xml"):
-		return nil, fmt.Errorf("%s: this is a zip archive: unpack it and name the file inside", f.path)
+	z, err := f.zip()
+	if err != nil {
+		return nil, err
 	}
-	w := &workbook{path: f.path, z: z}
-	if err := w.index(); err != nil {
+	if zipKind(z) == "opendocument" {
+		return odsNames(f, z)
+	}
+	w, err := newWorkbook(f, z)
+	if err != nil {
+		return nil, err
+	}
+	return w.names, nil
+}
+
+func newWorkbook(f *file, z *zip.Reader) (*workbook, error) {
+	for _, p := range z.File {
+		if p.Name == "xl/workbook.bin" {
+			return nil, fmt.Errorf("%s: this is a binary workbook (XLSB): save it as XLSX", f.path)
+		}
+	}
+	w := &workbook{f: f, z: z}
+	return w, w.index()
+}
+
+func openXLSX(f *file, z *zip.Reader, l Layout, info *Info) (Rows, error) {
+	w, err := newWorkbook(f, z)
+	if err != nil {
 		return nil, err
 	}
 	info.Sheets = w.names
@@ -133,7 +158,9 @@ func (r *xlsxRows) Next() bool {
 		return false
 	}
 	if r.ahead == nil {
-		if r.ahead, r.err = r.readRow(); r.err != nil {
+		if r.ahead, r.err = r.readRow(); r.err != nil && r.f.err != nil {
+			r.err = r.f.err
+		} else if r.err != nil {
 			r.err = fmt.Errorf("%s: sheet %q: after row %d: damaged workbook (%w): open it, save it again", r.path, r.sheet, r.last, r.err)
 		}
 		if r.ahead == nil {
@@ -227,10 +254,10 @@ func (r *xlsxRows) text(kind, v string) (string, error) {
 	switch kind {
 	case "s":
 		i, err := strconv.Atoi(v)
-		if err != nil || i < 0 || i >= len(r.shared) {
-			return "", fmt.Errorf("text number %q of %d", v, len(r.shared))
+		if err != nil || i < 0 || i >= r.shared.n {
+			return "", fmt.Errorf("text number %q of %d", v, r.shared.n)
 		}
-		return r.shared[i], nil
+		return r.shared.at(i)
 	case "inlineStr", "str":
 		return unescape(v), nil
 	case "", "n":
@@ -298,7 +325,7 @@ func attr(e xml.StartElement, local string) string {
 
 // A workbook is the parts of an XLSX file.
 type workbook struct {
-	path   string
+	f      *file
 	z      *zip.Reader
 	names  []string // of the sheets
 	parts  []string // theirs
@@ -314,16 +341,16 @@ func (w *workbook) open(name string) (io.ReadCloser, error) {
 		if err != nil {
 			return nil, w.damaged(name, err)
 		}
-		return struct {
-			io.Reader
-			io.Closer
-		}{io.LimitReader(rc, maxPart), rc}, nil
+		return readCloser{&bounded{r: rc, f: w.f, packed: int64(min(p.CompressedSize64, maxUnpacked))}, rc}, nil
 	}
 	return nil, w.damaged(name, errors.New("missing"))
 }
 
 func (w *workbook) damaged(part string, err error) error {
-	return fmt.Errorf("%s: damaged workbook (%s: %w): open it, save it again", w.path, part, err)
+	if w.f.err != nil {
+		return w.f.err
+	}
+	return fmt.Errorf("%s: damaged workbook (%s: %w): open it, save it again", w.f.path, part, err)
 }
 
 func (w *workbook) xml(name string, into any) error {
@@ -385,7 +412,7 @@ func (w *workbook) index() error {
 		return err
 	}
 	if book.XMLName.Local != "workbook" {
-		return fmt.Errorf("%s: an Office document that is not a workbook: save the table as XLSX or CSV", w.path)
+		return fmt.Errorf("%s: an Office document that is not a workbook: save the table as XLSX or CSV", w.f.path)
 	}
 	if rel, err = w.relations(main); err != nil {
 		return err
@@ -416,21 +443,24 @@ func (w *workbook) index() error {
 }
 
 // sharedStrings reads the texts that cells refer to by number.
-func (w *workbook) sharedStrings() ([]string, error) {
+func (w *workbook) sharedStrings() (*sharedTexts, error) {
+	texts := &sharedTexts{f: w.f}
 	if w.shared == "" {
-		return nil, nil
+		return texts, nil
 	}
 	rc, err := w.open(w.shared)
 	if err != nil {
 		return nil, err
 	}
 	defer rc.Close()
-	var texts []string
 	var b strings.Builder
 	in := false
 	for d := xml.NewDecoder(rc); ; {
 		t, err := d.Token()
 		if err == io.EOF {
+			if err := texts.end(); err != nil {
+				return nil, w.damaged(w.shared, err)
+			}
 			return texts, nil
 		}
 		if err != nil {
@@ -457,7 +487,9 @@ func (w *workbook) sharedStrings() ([]string, error) {
 			case "t":
 				in = false
 			case "si":
-				texts = append(texts, unescape(b.String()))
+				if err := texts.add(unescape(b.String())); err != nil {
+					return nil, w.damaged(w.shared, err)
+				}
 			}
 		}
 	}

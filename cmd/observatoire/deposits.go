@@ -266,7 +266,7 @@ func (a *app) readOwnZones(ctx context.Context, p *project, r *reading) ([]strin
 		}
 		if key := path + string(own.layer); !stamped[key] {
 			stamped[key] = true
-			sum, err := fileSHA256(path)
+			sum, _, err := ingest.Digest(path)
 			if err != nil {
 				return nil, refused{err}
 			}

@@ -106,7 +106,7 @@ func (a *app) readFacilities(ctx context.Context, p *project, r *reading) ([]ind
 			continue
 		}
 		for _, path := range files {
-			file := &facilityFile{facilityReader: f, cfg: c, path: path, base: filepath.Base(path), code: -1, name: -1, theme: -1}
+			file := &facilityFile{facilityReader: f, cfg: c, path: path, base: ingest.Name(path), code: -1, name: -1, theme: -1}
 			if err := file.read(ctx); err != nil {
 				if ctx.Err() != nil {
 					return nil, ctx.Err()
@@ -114,7 +114,7 @@ func (a *app) readFacilities(ctx context.Context, p *project, r *reading) ([]ind
 				errs = append(errs, err)
 				continue
 			}
-			sum, err := fileSHA256(path)
+			sum, _, err := ingest.Digest(path)
 			if err != nil {
 				errs = append(errs, err)
 				continue

@@ -343,24 +343,14 @@ func (p *project) path(name string) string {
 	return filepath.Join(p.dir, name)
 }
 
-// files expands the pattern of a table; one that matches nothing is an error.
+// files expands the pattern of a table, which may go on past an archive; one that matches nothing is an error.
 func (p *project) files(pattern string) ([]string, error) {
 	path := p.path(pattern)
-	if fi, err := os.Stat(path); err == nil {
-		if !fi.Mode().IsRegular() {
-			return nil, fmt.Errorf("%s: not a file: name the file itself", path)
-		}
-		return []string{path}, nil
-	}
-	found, err := filepath.Glob(path)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", pattern, err)
-	}
-	if len(found) == 0 {
+	found, err := ingest.Files(path)
+	if errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("%s: no such file: `observatoire fetch` downloads what has an address; else put it there, or take it out of %s", path, projectFile)
 	}
-	slices.Sort(found)
-	return found, nil
+	return found, err
 }
 
 // studied are the levels of the quarters: those that are neither a reference nor a statistical mesh.

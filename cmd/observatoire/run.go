@@ -362,8 +362,8 @@ func (p *project) readLayer(ctx context.Context, l layerConfig) (*geo.ZoneSet, [
 	if set.Title == "" {
 		set.Title = fmt.Sprintf("%s, géographie au 01/01/%d", levelTitle(l.Level), l.Vintage)
 	}
-	sum, err := fileSHA256(path)
-	return set, findings, fileStamp{name, filepath.Base(path), sum, len(set.Zones)}, err
+	sum, _, err := ingest.Digest(path)
+	return set, findings, fileStamp{name, ingest.Name(path), sum, len(set.Zones)}, err
 }
 
 // layerCard is the card of a layer: the one it names, the attributes it names, or the one that fits its file.
@@ -382,7 +382,7 @@ func (p *project) layerCard(l layerConfig, path string) (*ingest.Card, error) {
 		}
 		return c, nil
 	}
-	for _, c := range p.catalogue.Match(filepath.Base(path)) {
+	for _, c := range p.catalogue.Match(ingest.Name(path)) {
 		if c.Kind == "layer" && c.Level == l.Level {
 			return c, nil
 		}
@@ -390,7 +390,7 @@ func (p *project) layerCard(l layerConfig, path string) (*ingest.Card, error) {
 	if c, ok := p.catalogue.Card("zones"); ok {
 		return c, nil
 	}
-	return nil, fmt.Errorf("%s: no card fits: name one, or the attribute of the codes (code: …)", filepath.Base(path))
+	return nil, fmt.Errorf("%s: no card fits: name one, or the attribute of the codes (code: …)", ingest.Name(path))
 }
 
 // composition reads the communes that make up each zone. Such a layer has no geometry: parts of an EPCI may lie
@@ -645,11 +645,11 @@ func (p *project) masses(ctx context.Context, epsg int) ([]geo.Mass, fileStamp, 
 			}
 		}
 	}
-	sum, err := fileSHA256(files[0])
+	sum, _, err := ingest.Digest(files[0])
 	if err != nil {
 		return nil, fileStamp{}, refused{err}
 	}
-	return masses, fileStamp{p.Weights.Layer, filepath.Base(files[0]), sum, len(masses)}, nil
+	return masses, fileStamp{p.Weights.Layer, ingest.Name(files[0]), sum, len(masses)}, nil
 }
 
 // weighPeople measures, for each quarter and each IRIS it cuts, the share of the IRIS' people that the weight layer
@@ -707,7 +707,7 @@ func (a *app) readTables(ctx context.Context, p *project, st store.Store, sets [
 	var added []string
 	units := fmt.Sprint(indicators.VariableUnits(p.definitions))
 	take := func(t input) {
-		sum, err := fileSHA256(t.path)
+		sum, _, err := ingest.Digest(t.path)
 		if err != nil {
 			errs = append(errs, refused{err})
 			return
@@ -741,7 +741,7 @@ func (a *app) readTables(ctx context.Context, p *project, st store.Store, sets [
 				errs = append(errs, refused{err})
 				continue
 			}
-			for _, reading := range p.readings(card, filepath.Base(path)) {
+			for _, reading := range p.readings(card, ingest.Name(path)) {
 				take(input{path: path, card: reading.card, scope: scope, id: reading.id})
 			}
 			if ctx.Err() != nil {
@@ -755,7 +755,7 @@ func (a *app) readTables(ctx context.Context, p *project, st store.Store, sets [
 	}
 	for _, d := range p.deposits { // those another supersedes too: nothing handed in is lost
 		if !d.expired && ctx.Err() == nil {
-			base := filepath.Base(d.path)
+			base := ingest.Name(d.path)
 			for _, level := range d.card.LevelsOf(base) {
 				at := input{path: d.path, card: d.card.At(level), id: d.logical(), convention: d.Convention, day: d.Date}
 				if at.scope = d.scope(scope, levels[level]); d.card.LevelColumn != "" {
@@ -892,12 +892,12 @@ func (p *project) tableCard(t tableConfig, path string) (*ingest.Card, error) {
 	if t.Card != "" {
 		c, ok := p.catalogue.Card(t.Card)
 		if !ok {
-			return nil, fmt.Errorf("%s: %w", filepath.Base(path), p.noCard(t.Card, "table"))
+			return nil, fmt.Errorf("%s: %w", ingest.Name(path), p.noCard(t.Card, "table"))
 		}
 		return c, nil
 	}
 	var fit []*ingest.Card
-	for _, c := range p.catalogue.Match(filepath.Base(path)) {
+	for _, c := range p.catalogue.Match(ingest.Name(path)) {
 		if c.Kind == "table" {
 			fit = append(fit, c)
 		}
@@ -1068,34 +1068,6 @@ func hashOf(parts ...string) string {
 		h.Write([]byte{0})
 	}
 	return hex.EncodeToString(h.Sum(nil))
-}
-
-// fileSHA256 is the digest of a file; for a shapefile, of the three files that make it.
-func fileSHA256(path string) (string, error) {
-	paths := []string{path}
-	if strings.EqualFold(filepath.Ext(path), ".shp") {
-		for _, ext := range []string{".dbf", ".prj"} {
-			for _, e := range []string{ext, strings.ToUpper(ext)} {
-				if other := strings.TrimSuffix(path, filepath.Ext(path)) + e; exists(other) {
-					paths = append(paths, other)
-					break
-				}
-			}
-		}
-	}
-	h := sha256.New()
-	for _, p := range paths {
-		f, err := os.Open(p)
-		if err != nil {
-			return "", err
-		}
-		_, err = io.Copy(h, f)
-		f.Close()
-		if err != nil {
-			return "", err
-		}
-	}
-	return hex.EncodeToString(h.Sum(nil)), nil
 }
 
 func exists(path string) bool { _, err := os.Stat(path); return err == nil }

@@ -23,6 +23,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"observatoire/data"
+	"observatoire/ingest"
 )
 
 // cli runs one command line in this process, as a user types it.
@@ -647,7 +648,7 @@ func snapshotTree(t *testing.T, dir string, names ...string) map[string]string {
 	t.Helper()
 	out := map[string]string{}
 	for _, name := range names {
-		sum, err := fileSHA256(filepath.Join(dir, name))
+		sum, _, err := ingest.Digest(filepath.Join(dir, name))
 		if err != nil {
 			t.Fatal(err)
 		}
