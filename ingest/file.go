@@ -25,7 +25,7 @@ type file struct {
 	size   int64  // bytes of what is read, -1 when not known before its end
 	at     io.ReaderAt
 	disk   string // path of a file on disk with these very bytes; empty when they are packed
-	packed bool   // out of gzip or of an archive
+	packed string // what it was taken out of last, "gzip" or "archive"; empty for a file as it stands on disk
 	// beside opens the file with the same name and another extension, whatever its case: nil when there is none.
 	beside func(ext string) (*file, error)
 	closes []func() error
@@ -189,7 +189,7 @@ func (f *file) gunzip() error {
 
 // unpack goes on with the bytes of a stream that is packed in so many, -1 when that is not known.
 func (f *file) unpack(r io.Reader, what string, packed int64) {
-	f.at, f.disk, f.packed = nil, "", true
+	f.at, f.disk, f.packed = nil, "", what
 	f.Reader = bufio.NewReaderSize(&unpacker{bounded{r: r, f: f, packed: packed}, what}, sniffSize)
 }
 
@@ -276,6 +276,19 @@ func (f *file) onDisk() (string, error) {
 	f.at, f.disk, f.size = tmp, tmp.Name(), size
 	f.Reader = bufio.NewReaderSize(io.NewSectionReader(tmp, 0, size), sniffSize)
 	return f.disk, nil
+}
+
+// all reads a file that is small by nature whole.
+func (f *file) all() ([]byte, error) {
+	const most = 64 << 20
+	data, err := io.ReadAll(io.LimitReader(f, most+1))
+	if err != nil {
+		return nil, f.readError(err)
+	}
+	if len(data) > most {
+		return nil, fmt.Errorf("%s: more than %d MiB, where such a file is small: ask for it again", f.path, most>>20)
+	}
+	return data, nil
 }
 
 // again gives the file once more from its beginning, whatever was read of it; it must have random access.

@@ -526,9 +526,14 @@ func (r *wkbReader) geometry(p *polygons, depth int) error {
 
 // layerNames lists the layers of features of a GeoPackage.
 func layerNames(ctx context.Context, path string) ([]string, error) {
-	db, err := sql.Open("sqlite", geoPackageURI(path))
+	f, err := openFile(path)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
+		return nil, err
+	}
+	defer f.Close()
+	db, err := f.database()
+	if err != nil {
+		return nil, err
 	}
 	defer db.Close()
 	layers, err := packageLayers(ctx, db)

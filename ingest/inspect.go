@@ -164,7 +164,7 @@ func (in *Inspector) parts(ctx context.Context, path string) ([]Part, error) {
 		list = []Part{{Format: "text", Encoding: "utf-8", Remarks: []string{"a text to be read by a person: no table in it"}}}
 	case kind == "json" && tileMetadata(head):
 		list, err = in.metadata(path, f)
-	case kind == "sqlite" && !f.gz:
+	case kind == "sqlite":
 		list, err = in.packageParts(ctx, path)
 	case kind == "shp", kind == "json" && !jsonArray(head):
 		list, err = in.layerParts(ctx, path, "")
@@ -177,9 +177,9 @@ func (in *Inspector) parts(ctx context.Context, path string) ([]Part, error) {
 	default:
 		list, err = in.tableParts(ctx, path)
 	}
-	if f.gz {
+	if f.packed != "" {
 		for i := range list {
-			list[i].Container = "gzip"
+			list[i].Container = f.packed
 		}
 	}
 	return list, err
