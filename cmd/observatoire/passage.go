@@ -119,7 +119,7 @@ func (p *project) readPassage(c passageConfig) (indicators.Passage, []ingest.Fin
 	if err != nil {
 		return none, nil, fileStamp{}, err
 	}
-	sum, err := fileSHA256(files[0])
+	sum, _, err := ingest.Digest(files[0])
 	return passage, findings, fileStamp{c.to(), base, sum, len(passage.Parts)}, err
 }
 
