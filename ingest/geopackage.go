@@ -523,31 +523,3 @@ func (r *wkbReader) geometry(p *polygons, depth int) error {
 	}
 	return nil
 }
-
-// layerNames lists the layers of features of a GeoPackage.
-func layerNames(ctx context.Context, path string) ([]string, error) {
-	f, err := openFile(path)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	db, err := f.database()
-	if err != nil {
-		return nil, err
-	}
-	defer db.Close()
-	layers, err := packageLayers(ctx, db)
-	switch {
-	case errors.Is(err, errNotPackage):
-		return nil, fmt.Errorf("%s: an SQLite database that is not a GeoPackage: export the layer as GeoPackage or GeoJSON", path)
-	case err != nil:
-		return nil, fmt.Errorf("%s: damaged or incomplete GeoPackage (%w): download or copy it again", path, err)
-	case len(layers) == 0:
-		return nil, fmt.Errorf("%s: a GeoPackage without a layer of features: download or copy it again", path)
-	}
-	var names []string
-	for _, l := range layers {
-		names = append(names, l.table)
-	}
-	return names, nil
-}

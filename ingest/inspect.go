@@ -124,7 +124,7 @@ func formatByName(path string) string {
 	return strings.TrimPrefix(strings.ToLower(filepath.Ext(strings.TrimSuffix(path, ".gz"))), ".")
 }
 
-// parts inspects every table and layer of a file.
+// parts inspects every table and layer of what a path names.
 func (in *Inspector) parts(ctx context.Context, path string) ([]Part, error) {
 	st, err := os.Stat(path)
 	switch {
@@ -135,6 +135,11 @@ func (in *Inspector) parts(ctx context.Context, path string) ([]Part, error) {
 	case strings.HasPrefix(filepath.Base(path), "~$"):
 		return nil, fmt.Errorf("%s: the lock that Excel puts beside a workbook while it is open: name the workbook itself, without ~$", path)
 	}
+	ext := strings.ToLower(filepath.Ext(strings.TrimSuffix(path, ".gz")))
+	members, listed := Contents(path)
+	if listed == nil && members[0].Kind == "member" {
+		return in.members(ctx, path, members)
+	}
 	f, err := openFile(path)
 	if err != nil {
 		return nil, err
@@ -144,7 +149,6 @@ func (in *Inspector) parts(ctx context.Context, path string) ([]Part, error) {
 	if f.err != nil {
 		return nil, f.err
 	}
-	ext := strings.ToLower(filepath.Ext(strings.TrimSuffix(path, ".gz")))
 	if shp := mainOfShapefile(path, ext); shp != "" {
 		return in.shapefilePart(ctx, path, ext, shp)
 	}
@@ -164,18 +168,28 @@ func (in *Inspector) parts(ctx context.Context, path string) ([]Part, error) {
 		list = []Part{{Format: "text", Encoding: "utf-8", Remarks: []string{"a text to be read by a person: no table in it"}}}
 	case kind == "json" && tileMetadata(head):
 		list, err = in.metadata(path, f)
-	case kind == "sqlite":
-		list, err = in.packageParts(ctx, path)
-	case kind == "shp", kind == "json" && !jsonArray(head):
-		list, err = in.layerParts(ctx, path, "")
 	case kind == "tile":
-		data, e := f.all()
+		data, e := io.ReadAll(io.LimitReader(f, maxTile))
 		if e != nil {
-			return nil, e
+			return nil, f.readError(e)
 		}
 		list, err = in.tileParts(path, map[string][]byte{path: data})
+	case listed != nil:
+		return nil, listed
 	default:
-		list, err = in.tableParts(ctx, path)
+		for _, m := range members {
+			p, err := in.part(ctx, m, kind, head)
+			if len(members) > 1 {
+				p.Name = m.Name
+			}
+			if errors.Is(err, errNoTable) && len(members) > 1 {
+				p.Remarks, err = append(p.Remarks, "an empty sheet"), nil
+			}
+			if err != nil {
+				return nil, err
+			}
+			list = append(list, p)
+		}
 	}
 	if f.packed != "" {
 		for i := range list {
@@ -183,6 +197,55 @@ func (in *Inspector) parts(ctx context.Context, path string) ([]Part, error) {
 		}
 	}
 	return list, err
+}
+
+const maxTile = 64 << 20 // bytes of a vector tile: they hold half a megabyte
+
+// part inspects a table or a layer.
+func (in *Inspector) part(ctx context.Context, m Member, kind string, head []byte) (Part, error) {
+	if m.Kind == "layer" || kind == "shp" || kind == "json" && m.Kind != "table" && !jsonArray(head) {
+		return in.layerPart(ctx, m.Path)
+	}
+	if kind == "parquet" {
+		if p, err := in.layerPart(ctx, m.Path); err == nil {
+			return p, nil
+		}
+	}
+	rows, info, err := OpenRows(m.Path, Layout{})
+	if err != nil {
+		return Part{}, err
+	}
+	return in.tablePart(ctx, m.Path, rows, info)
+}
+
+// members inspects what an archive holds, but for the documentation. A member that is refused does not hide the others.
+func (in *Inspector) members(ctx context.Context, path string, members []Member) ([]Part, error) {
+	container := "zip"
+	if f, err := openDisk(path); err == nil {
+		container = sniff(f.peek(512))
+		f.Close()
+	}
+	var list []Part
+	for _, m := range members {
+		if !m.Data {
+			continue
+		}
+		parts, err := in.parts(ctx, m.Path)
+		if err != nil {
+			parts = []Part{{Format: formatByName(m.Name), Refused: true, Problems: unjoin(err)}}
+		}
+		for _, p := range parts {
+			p.Container = container
+			if p.Name = strings.TrimSuffix(m.Name+"#"+p.Name, "#"); len(members) == 1 {
+				p.Name = strings.TrimPrefix(strings.TrimPrefix(p.Name, m.Name), "#")
+			}
+			list = append(list, p)
+		}
+	}
+	if len(list) == 0 {
+		return nil, fmt.Errorf("%s: no table or layer in the archive: it has documentation only", path)
+	}
+	return list, nil
 }
 
 // sidecars are what goes with a .shp.
@@ -198,14 +261,11 @@ func mainOfShapefile(path, ext string) string {
 
 // shapefilePart answers for a file that goes with a .shp: what the layer is.
 func (in *Inspector) shapefilePart(ctx context.Context, path, ext, shp string) ([]Part, error) {
-	list, err := in.layerParts(ctx, shp, "")
-	for i := range list {
-		p := &list[i]
-		p.Format = strings.TrimPrefix(ext, ".")
-		p.Remarks = append([]string{fmt.Sprintf("a part of the shapefile %s, which is what a card reads", filepath.Base(shp))}, p.Remarks...)
-		p.ProposedCard = ""
-	}
-	return list, err
+	p, err := in.layerPart(ctx, shp)
+	p.Format = strings.TrimPrefix(ext, ".")
+	p.Remarks = append([]string{fmt.Sprintf("a part of the shapefile %s, which is what a card reads", filepath.Base(shp))}, p.Remarks...)
+	p.ProposedCard = ""
+	return []Part{p}, err
 }
 
 // document says whether a text is one for people by its name: these come along with files of figures.
@@ -250,43 +310,10 @@ func jsonArray(head []byte) bool {
 	return len(text) > 0 && text[0] == '['
 }
 
-// tableParts inspects the sheets of a workbook, or the one table of another file.
-func (in *Inspector) tableParts(ctx context.Context, path string) ([]Part, error) {
-	rows, info, err := OpenRows(path, Layout{})
-	if err != nil {
-		return nil, err
-	}
-	if len(info.Sheets) < 2 {
-		p, err := in.tablePart(ctx, path, rows, info)
-		return []Part{p}, err
-	}
-	rows.Close()
-	var list []Part
-	for _, sheet := range info.Sheets {
-		rows, info, err := OpenRows(path, Layout{Sheet: sheet})
-		if err != nil {
-			return nil, err
-		}
-		p, err := in.tablePart(ctx, path, rows, info)
-		if errors.Is(err, errNoTable) {
-			p.Remarks, err = append(p.Remarks, "an empty sheet"), nil
-		}
-		if err != nil {
-			return nil, err
-		}
-		p.Name = sheet
-		list = append(list, p)
-	}
-	return list, nil
-}
-
 // tablePart inspects a table, and closes it.
 func (in *Inspector) tablePart(ctx context.Context, path string, rows Rows, info Info) (Part, error) {
 	defer rows.Close()
-	out := Part{Name: info.Sheet, Format: info.Format, Encoding: info.Encoding, Separator: info.Separator, BOM: info.BOM}
-	if len(info.Sheets) < 2 {
-		out.Name = ""
-	}
+	out := Part{Format: info.Format, Encoding: info.Encoding, Separator: info.Separator, BOM: info.BOM}
 	p, err := profileRows(rows, nil, in.Geography)
 	if err != nil {
 		return out, err
@@ -295,7 +322,7 @@ func (in *Inspector) tablePart(ctx context.Context, path string, rows Rows, info
 		return out, fmt.Errorf("%s: %w", path, errNoTable)
 	}
 	in.describe(&out, p, path)
-	if out.Refused = in.card(ctx, &out, p, path, out.Name); !out.Refused && out.Rows > 0 {
+	if out.Refused = in.card(ctx, &out, p, path); !out.Refused && out.Rows > 0 {
 		err = in.diagnose(ctx, &out, path)
 	}
 	return out, err
@@ -303,12 +330,10 @@ func (in *Inspector) tablePart(ctx context.Context, path string, rows Rows, info
 
 // diagnose adds what is likely wrong with a table that can be read.
 func (in *Inspector) diagnose(ctx context.Context, out *Part, path string) error {
-	x := Examination{Layout: Layout{Sheet: out.Name, HeaderRow: out.HeaderRow}, Key: out.Key, Level: out.Level, Scope: in.Scope, Definitions: in.Definitions}
+	x := Examination{Layout: Layout{HeaderRow: out.HeaderRow}, Key: out.Key, Level: out.Level, Scope: in.Scope, Definitions: in.Definitions}
 	if in.Catalogue == nil {
 	} else if card, ok := in.Catalogue.Card(out.Card); ok && card.Kind == "table" {
-		c := *card.At(out.Level)
-		c.Layout.Sheet = cmp.Or(out.Name, c.Layout.Sheet)
-		x.Card = &c
+		x.Card = card.At(out.Level)
 	}
 	alertes, err := Diagnose(ctx, path, x)
 	for _, a := range alertes {
@@ -321,20 +346,20 @@ func (in *Inspector) diagnose(ctx context.Context, out *Part, path string) error
 	return err
 }
 
-// layerParts inspects a layer.
-func (in *Inspector) layerParts(ctx context.Context, path, layer string) ([]Part, error) {
-	lf, err := readLayerFile(ctx, path, layer, nil)
+// layerPart inspects a layer.
+func (in *Inspector) layerPart(ctx context.Context, path string) (Part, error) {
+	lf, err := readLayerFile(ctx, path, "", nil)
 	if err != nil {
-		return nil, err
+		return Part{}, err
 	}
 	if err := lf.check(path, nil); err != nil {
-		return nil, err
+		return Part{}, err
 	}
 	p, err := profileRows(&featureRows{features: lf.features}, slices.Clone(lf.columns), in.Geography)
 	if err != nil {
-		return nil, err
+		return Part{}, err
 	}
-	out := Part{Name: layer, Format: lf.format, CRS: fmt.Sprintf("EPSG:%d", lf.crs.EPSG)}
+	out := Part{Format: lf.format, CRS: fmt.Sprintf("EPSG:%d", lf.crs.EPSG)}
 	in.describe(&out, p, path)
 	empty := 0
 	for i := range lf.features {
@@ -345,25 +370,8 @@ func (in *Inspector) layerParts(ctx context.Context, path, layer string) ([]Part
 	if empty > 0 {
 		out.Remarks = append(out.Remarks, fmt.Sprintf("%d rows have no contour", empty))
 	}
-	out.Refused = in.card(ctx, &out, p, path, layer)
-	return []Part{out}, nil
-}
-
-// packageParts inspects every layer of a GeoPackage.
-func (in *Inspector) packageParts(ctx context.Context, path string) ([]Part, error) {
-	names, err := layerNames(ctx, path)
-	if err != nil {
-		return nil, err
-	}
-	var list []Part
-	for _, name := range names {
-		p, err := in.layerParts(ctx, path, name)
-		if err != nil {
-			return nil, err
-		}
-		list = append(list, p...)
-	}
-	return list, nil
+	out.Refused = in.card(ctx, &out, p, path)
+	return out, nil
 }
 
 // featureRows are the attributes of a layer as rows.
@@ -380,7 +388,7 @@ func (r *featureRows) Close() error    { return nil }
 
 // describe writes down what the profile of a table shows.
 func (in *Inspector) describe(out *Part, p *profile, path string) {
-	base := filepath.Base(path)
+	base := Name(path)
 	out.HeaderRow, out.Rows = p.headerRow, p.rows
 	out.Statuts = p.statuts()
 	if len(out.Statuts) == 0 {
@@ -581,14 +589,9 @@ func (p *profile) columnYears() []int {
 }
 
 // card finds the card that fits, or proposes one, and reads the table with it. True when what was read is refused.
-func (in *Inspector) card(ctx context.Context, out *Part, p *profile, path, part string) (refused bool) {
-	for _, fit := range in.fits(out, p, filepath.Base(path)) {
+func (in *Inspector) card(ctx context.Context, out *Part, p *profile, path string) (refused bool) {
+	for _, fit := range in.fits(out, p, path) {
 		card := fit.Card
-		if out.Name != "" {
-			c := *card
-			c.Layout.Sheet = part
-			card = &c
-		}
 		before := *out
 		years, err := in.read(ctx, out, card, path)
 		if err != nil && !fit.Name { // it looks like that family, and is not of it
@@ -613,19 +616,22 @@ func (in *Inspector) card(ctx context.Context, out *Part, p *profile, path, part
 		}
 		out.Remarks = append(out.Remarks, "millésime unknown: the names of the columns hold no year; "+said)
 	}
-	return in.propose(ctx, out, p, path, part)
+	return in.propose(ctx, out, p, path)
 }
 
 // fits lists the cards that describe a table or layer, the best first. Those of which the name alone fits are said.
-func (in *Inspector) fits(out *Part, p *profile, base string) []CardFit {
+func (in *Inspector) fits(out *Part, p *profile, path string) []CardFit {
 	if in.Catalogue == nil {
 		return nil
 	}
 	var list []CardFit
-	for _, f := range in.Catalogue.Fit(base, p.header) {
+	for _, f := range in.Catalogue.Fit(Name(path), p.header) {
 		layer := f.Card.Kind == "layer"
+		_, _, part := splitPath(path)
 		switch {
-		case layer != (out.CRS != ""):
+		case layer != (out.CRS != "") && f.Card.Kind != "reference":
+			continue
+		case part != "" && f.Card.Layout.Sheet != "" && part != f.Card.Layout.Sheet:
 			continue
 		case f.Key == "" || len(f.Missing) > 0:
 			if f.Name {
@@ -636,7 +642,13 @@ func (in *Inspector) fits(out *Part, p *profile, base string) []CardFit {
 				out.Remarks = append(out.Remarks, fmt.Sprintf("its name is one of the card %s, which needs %s: not there", f.Card.ID, quoteList(lacks)))
 			}
 			continue
-		case !f.Name && (f.Score < 0.6 || len(f.Card.Files) == 0 || f.Card.Kind == "composition" && p.figures() > 0):
+		case !f.Name && (f.Score < 0.6 || len(f.Card.Files) == 0 && f.Card.Kind != "reference" || f.Card.Kind == "composition" && p.figures() > 0):
+			continue
+		case f.Card.Kind == "reference":
+			if !f.Name && (len(f.Card.Files) > 0 || f.Card.Layout.Sheet == "") { // the name alone tells one list from another
+				continue
+			}
+		case layer && !f.Name && out.Level == "":
 			continue
 		case out.Level != "" && f.Card.Kind != "composition" && len(f.Levels) > 0 && !slices.Contains(f.Levels, out.Level):
 			continue
@@ -648,11 +660,11 @@ func (in *Inspector) fits(out *Part, p *profile, base string) []CardFit {
 
 // read goes through the whole file as a card says, and returns the years of its figures.
 func (in *Inspector) read(ctx context.Context, out *Part, c *Card, path string) ([]int, error) {
-	edition, _ := c.edition(filepath.Base(path))
+	edition, _ := c.edition(Name(path))
 	if edition != 0 {
 		out.Edition = edition
 	}
-	levels := c.LevelsOf(filepath.Base(path))
+	levels := c.LevelsOf(Name(path))
 	if c.Kind != "composition" && len(levels) == 1 && levels[0] != "" { // its rows are communes, whatever it makes of them
 		out.Level = levels[0]
 	}
@@ -688,10 +700,17 @@ func (in *Inspector) read(ctx context.Context, out *Part, c *Card, path string) 
 		}
 		return nil, err
 	case "table":
-	default:
+	default: // no figures are read from a reference
+		if v := cmp.Or(out.Vintage, out.Edition); v != 0 {
+			return []int{v}, nil
+		}
 		return nil, nil
 	}
 	years := map[int]bool{}
+	if c.LevelColumn == "" { // the file's name, or its key, says the level
+		err := in.readTable(ctx, out, c, path, years)
+		return slices.Sorted(maps.Keys(years)), err
+	}
 	for _, level := range levels {
 		if err := in.readTable(ctx, out, c.At(level), path, years); err != nil {
 			return nil, err
@@ -808,7 +827,7 @@ func (in *Inspector) tileFolder(path string) ([]Part, error) {
 			return err
 		}
 		defer f.Close()
-		data, err := f.all()
+		data, err := io.ReadAll(io.LimitReader(f, maxTile))
 		tiles[name] = data
 		size += len(data)
 		return err

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -114,9 +115,6 @@ func TestProposedCardsReadTheirFiles(t *testing.T) {
 				continue
 			}
 			proposed++
-			if p.Name == "COM 2018 PACA" { // its column of codes is there twice under one name: it has to be renamed
-				continue
-			}
 			if _, err := LoadCard(path, []byte(p.ProposedCard)); err != nil || p.Refused {
 				t.Errorf("%s: %s: %v\n%s\n%s", path, p.Name, err, strings.Join(p.Problems, "\n"), p.ProposedCard)
 			}
@@ -126,21 +124,11 @@ func TestProposedCardsReadTheirFiles(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, name := range slices.Sorted(mapKeys(none)) {
+	for _, name := range slices.Sorted(maps.Keys(none)) {
 		t.Logf("%s: %s", name, none[name])
 	}
 	if proposed < 60 {
 		t.Errorf("%d cards proposed", proposed)
-	}
-}
-
-func mapKeys(m map[string]string) func(func(string) bool) {
-	return func(yield func(string) bool) {
-		for k := range m {
-			if !yield(k) {
-				return
-			}
-		}
 	}
 }
 
@@ -197,8 +185,8 @@ func TestInspectUnknownTables(t *testing.T) {
 		{"notes.csv", "CODGEO;NOTE_RP;TX\n" + rowsText(25, func(i int) string { return fmt.Sprintf("QP%06d;%d;%d,5", 13001+i, i%2*6, i) }),
 			"csv | CODGEO | qpv | 25 | ? | proposed", "", `note: ["NOTE_RP"]`},
 		{"dictionnaire.csv", "variable;libellé\nPOP;Population\nMED;Médiane\nTX;Taux\n", "csv |  |  | 3 | ? | none", "no column tells the rows apart", ""},
-		{"latin.csv", "IRIS;LIB\n130470101;Pr\xE9paou\n130470102;Rassuen\n", "csv | IRIS | iris | 2 | ? | none", "no column of figures", ""},
-		{"seul.csv", "IRIS\n130470101\n130470102\n", "csv | IRIS | iris | 2 | ? | none", "", ""},
+		{"latin.csv", "IRIS;LIB\n130470101;Pr\xE9paou\n130470102;Rassuen\n", "csv | IRIS | iris | 2 | ? | proposed", "", "kind: reference"},
+		{"seul.csv", "IRIS\n130470101\n130470102\n", "csv | IRIS | iris | 2 | ? | proposed", "", "kind: reference"},
 		{"deux.csv", "IRIS;A;A\n130470101;1;2\n130470102;1;3\n", "csv | IRIS | iris | 2 | ? | none", `two columns are named "A" (2 and 3)`, ""},
 	} {
 		r := inspectText(t, tc.name, tc.text)
@@ -362,6 +350,26 @@ func TestInspectWorkbook(t *testing.T) {
 	}
 }
 
+// Each member of an archive that holds data has its answer; a bad one does not hide the others.
+func TestInspectArchive(t *testing.T) {
+	table := "IRIS;P18_POP\n" + rowsText(30, func(i int) string { return fmt.Sprintf("13047%04d;%d", 101+i, 1000+i) })
+	path := writeFile(t, "base-ic_2018_csv.zip", zipped(t, packed{"base-ic.CSV", []byte(table)},
+		packed{"page.csv", []byte("<html><body>403</body></html>")}, packed{"meta_base-ic.CSV", []byte("COD_VAR;LIB_VAR\nP18_POP;Population\n")}))
+	r := (&Inspector{}).Inspect(context.Background(), path)
+	want := []string{"base-ic_2018_csv.zip#base-ic.CSV | csv/zip | IRIS | iris | 30 | 2018 | proposed",
+		"base-ic_2018_csv.zip#page.csv | csv/zip |  |  | 0 | ? | REFUSED"}
+	if diff := cmp.Diff(want, summary("base-ic_2018_csv.zip", r)); diff != "" || r.Refused {
+		t.Errorf("refused %v\n%s", r.Refused, diff)
+	}
+	if r = (&Inspector{}).Inspect(context.Background(), path+"/base-ic.CSV"); r.Rows != 30 || r.Refused {
+		t.Errorf("a member by its path: %d rows, %v", r.Rows, r.Problems)
+	}
+	only := writeFile(t, "notes.zip", zipped(t, packed{"lisezmoi.txt", []byte("Bonjour")}))
+	if r = (&Inspector{}).Inspect(context.Background(), only); !r.Refused || len(r.Problems) != 1 {
+		t.Errorf("documentation only: %v", r.Problems)
+	}
+}
+
 // A folder of tiles, a tile alone, and their metadata.
 func TestInspectTiles(t *testing.T) {
 	text := func(s string) *vectortile.Tile_Value { return &vectortile.Tile_Value{StringValue: &s} }
@@ -433,4 +441,31 @@ func TestInspectionJSON(t *testing.T) {
 	if m["rows"] != 2.0 || m["millesime"] != 2018.0 || m["level"] != "iris" || m["header_row"] != 1.0 {
 		t.Errorf("%s", all[0])
 	}
+}
+
+// Whatever the bytes, there is an answer: an inspection that refuses says why.
+func FuzzInspect(f *testing.F) {
+	for _, s := range []string{"IRIS;P18_POP\n130470101;1\n130470102;s\n", "CODGEO,A\n1001,2\n2A004,\"1,5\"\n", `[{"code":"13047","v":1}]`,
+		"titre\n\ncode\t2019\t2020\n13047\t1\t2\n", `{"minzoom":1,"vector_layers":[{"id":"a"}]}`, "\x1A\x10\x0A\x04iris\x12\x04\x12\x02\x00\x00\x78\x02", "A;A;;B\n;;;\n1;2;3;4\n"} {
+		f.Add([]byte(s))
+	}
+	dir := f.TempDir()
+	f.Fuzz(func(t *testing.T, data []byte) {
+		if len(data) > 1<<16 {
+			return
+		}
+		path := filepath.Join(dir, "donnees_2019.csv")
+		if err := os.WriteFile(path, data, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		r := (&Inspector{}).Inspect(context.Background(), path)
+		if r.Refused && len(r.Problems) == 0 {
+			t.Errorf("refused, and nothing says why: %+v", r)
+		}
+		if r.ProposedCard != "" {
+			if _, err := LoadCard(path, []byte(r.ProposedCard)); err != nil {
+				t.Errorf("%v\n%s", err, r.ProposedCard)
+			}
+		}
+	})
 }

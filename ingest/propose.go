@@ -17,8 +17,9 @@ import (
 
 // propose writes a card for a table or a layer that none describes, and reads the file with it: what that refuses is
 // what any card would. True when something was.
-func (in *Inspector) propose(ctx context.Context, out *Part, p *profile, path, part string) (refused bool) {
-	d := &draft{out: out, p: p, base: strings.TrimSuffix(filepath.Base(path), ".gz"), part: part}
+func (in *Inspector) propose(ctx context.Context, out *Part, p *profile, path string) (refused bool) {
+	base, part, _ := strings.Cut(Name(path), "#")
+	d := &draft{out: out, p: p, base: strings.TrimSuffix(base[strings.LastIndexByte(base, '/')+1:], ".gz"), part: part}
 	var err error
 	switch {
 	case out.Rows == 0 || out.Format == "mvt":
@@ -71,7 +72,7 @@ type draft struct {
 
 var (
 	errNoKey     = errors.New("no column tells the rows apart by a code: a dictionary, or notes")
-	errNoFigures = errors.New("it has no column of figures: a list of zones, kept for reference")
+	errNoFigures = errors.New("it has neither figures nor codes of zones: a dictionary, or notes")
 )
 
 func (d *draft) line(format string, args ...any) { fmt.Fprintf(d, format+"\n", args...) }
@@ -177,7 +178,7 @@ func (d *draft) composition() error {
 	}
 	k := d.p.keys[0]
 	if k.shape.level != "commune" {
-		return errNoFigures
+		return d.reference(k)
 	}
 	for _, level := range []string{"epci", "departement", "region"} {
 		for _, c := range d.p.columns {
@@ -198,7 +199,29 @@ func (d *draft) composition() error {
 			return nil
 		}
 	}
-	return errNoFigures
+	return d.reference(k)
+}
+
+// reference describes a list of zones, from which no figures are read.
+func (d *draft) reference(k *keyProfile) error {
+	if k.shape.level == "" {
+		return errNoFigures
+	}
+	d.head("reference", k.shape.level)
+	if d.part != "" {
+		d.line("table: {sheet: %s}", quoted(d.part))
+	}
+	d.line("key: [%s]", quoted(d.p.header[k.at]))
+	var columns []string
+	for i, h := range d.p.header {
+		if h != "" && i != k.at && len(columns) < 30 {
+			columns = append(columns, quoted(h))
+		}
+	}
+	if len(columns) > 0 {
+		d.line("columns: [%s]", strings.Join(columns, ", "))
+	}
+	return nil
 }
 
 // width says that leading zeros are put back.
@@ -239,7 +262,7 @@ func (d *draft) layout() {
 
 // rowsOf opens the table again.
 func (d *draft) rowsOf(path string) (Rows, error) {
-	rows, _, err := OpenRows(path, Layout{Sheet: d.part})
+	rows, _, err := OpenRows(path, Layout{})
 	return rows, err
 }
 
@@ -249,6 +272,9 @@ func (d *draft) table(path string) error {
 		return errNoKey
 	}
 	d.code = code
+	if at := d.p.keys[0].at; slices.Contains(d.p.header[:at], code) || slices.Contains(d.p.header[at+1:], code) {
+		code += fmt.Sprintf("#%d", 1+count(d.p.header[:at], code)) // which of the columns of that name
+	}
 	key, where := quoted(code), ""
 	if len(d.p.keys) > 0 {
 		// A few repeated codes are faults, which the reading names; many are a second key.
@@ -278,6 +304,10 @@ func (d *draft) table(path string) error {
 			if q := quoted(plainCode(s.Code)); !slices.Contains(drop, q) {
 				drop = append(drop, q)
 			}
+		}
+		// Some rows without a code are faults, which the reading names; many are totals.
+		if k := d.p.keys[0]; 100*(d.p.rows-k.filled) > d.p.rows && d.p.rows-k.filled > 2 {
+			drop = append(drop, `""`)
 		}
 		if len(drop) > 0 && len(drop) <= mostDropped {
 			d.line("drop: [%s] # ce ne sont pas des zones de ce niveau", strings.Join(drop, ", "))
@@ -480,11 +510,20 @@ func (d *draft) secondKey(path string, k *keyProfile) (key, where string, err er
 	return "", "", fmt.Errorf("%d rows repeat a code of %s, and no other column tells them apart: name what does under key or where", k.twice, d.p.header[k.at])
 }
 
-func sortedByCount(count map[string]int) []string {
+func count(list []string, s string) (n int) {
+	for _, t := range list {
+		if t == s {
+			n++
+		}
+	}
+	return n
+}
+
+func sortedByCount(seen map[string]int) []string {
 	var list []string
-	for v := range count {
+	for v := range seen {
 		list = append(list, v)
 	}
-	slices.SortFunc(list, func(a, b string) int { return cmp.Or(count[b]-count[a], strings.Compare(a, b)) })
+	slices.SortFunc(list, func(a, b string) int { return cmp.Or(seen[b]-seen[a], strings.Compare(a, b)) })
 	return list
 }
