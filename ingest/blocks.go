@@ -421,7 +421,7 @@ func (t *Table) settle(b *block) (arrow.Record, bool) {
 		t.notes[what] = true
 	}
 	for i, code := range b.codes {
-		if line := t.met(code, b.lines[i]); line > 0 {
+		if line := t.lines.meet(code, b.lines[i]); line > 0 {
 			t.wrongAt(b.lines[i], t.header[t.key], errTwice(code, line))
 			continue
 		}

@@ -92,8 +92,8 @@ type Table struct {
 	mark     byte           // the decimal mark of a text file, once a cell has shown it
 	markLine int
 	doubtful []doubtful
-	lines    map[uint64]int32 // line of each key kept, by its hash
-	notes    map[string]bool  // unexplained codes of NOTE columns
+	lines    keyLines
+	notes    map[string]bool // unexplained codes of NOTE columns
 	bad      []error
 	badMore  int
 	done     bool
@@ -183,7 +183,7 @@ func Open(ctx context.Context, path string, c *Card, s Scope) (*Table, error) {
 		return nil, fmt.Errorf("%s: the file's name does not hold the level that the card %s needs: name it as one of %s, with {NIVEAU} one of %s",
 			path, c.ID, strings.Join(c.Files, ", "), strings.Join(slices.Sorted(maps.Keys(c.Levels)), ", "))
 	}
-	t := &Table{ctx: ctx, path: path, card: c, scope: s, unknown: map[string]int{}, lines: map[uint64]int32{}, notes: map[string]bool{}}
+	t := &Table{ctx: ctx, path: path, card: c, scope: s, unknown: map[string]int{}, notes: map[string]bool{}}
 	t.source = indicators.Source{ID: c.ID + "/" + base, Card: c.ID, CardHash: c.Hash, Title: c.Title, Producer: c.Producer,
 		Licence: c.Licence, Page: c.Page, File: base, Edition: edition, Level: c.Level, Vintage: c.Vintage.Year(edition),
 		Caption: c.Caption}
@@ -671,7 +671,7 @@ func (t *Table) read(cells []string) bool {
 	if t.long != nil {
 		key = strings.Join([]string{code, variable, t.text(cells, t.long.sexe), t.text(cells, t.long.millesime)}, " ")
 	}
-	if line := t.met(key, t.rows.Line()); line > 0 {
+	if line := t.lines.meet(key, t.rows.Line()); line > 0 {
 		t.wrong(t.header[t.key], errTwice(key, line))
 		return false
 	}
@@ -706,20 +706,6 @@ func (t *Table) measured(cells []string) bool {
 		return t.text(cells, t.long.value) != ""
 	}
 	return slices.ContainsFunc(t.columns, func(m measure) bool { return t.text(cells, m.at) != "" })
-}
-
-// met remembers the line of a key, and gives the one it is on already, or 0. The keys themselves would be most of the
-// memory a long table takes; among ten million, two would have the same hash in one file out of 400 000.
-func (t *Table) met(key string, line int) int {
-	h := uint64(14695981039346656037) // FNV-1a
-	for i := range len(key) {
-		h = (h ^ uint64(key[i])) * 1099511628211
-	}
-	if before, twice := t.lines[h]; twice {
-		return int(before)
-	}
-	t.lines[h] = int32(min(line, math.MaxInt32))
-	return 0
 }
 
 func errTwice(key string, line int) error {
