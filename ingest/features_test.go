@@ -57,7 +57,7 @@ func wkbOf(order binary.AppendByteOrder, kind uint32, extra int, parts ...any) [
 }
 
 // writePackage makes a GeoPackage of the statements given, after those of its own tables.
-func writePackage(t *testing.T, statements ...string) string {
+func writePackage(t testing.TB, statements ...string) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "zones à voir.gpkg")
 	db, err := sql.Open("sqlite", path)

@@ -54,49 +54,54 @@ func openInput(path string, asStored bool) (*file, error) {
 		return nil, err
 	}
 	f.part = part
+	if err := f.resolve(rest, asStored); err != nil {
+		f.Close()
+		return nil, err
+	}
+	return f, nil
+}
+
+// resolve goes on into archives and gzip, to what rest names in them.
+func (f *file) resolve(rest string, asStored bool) error {
 	for depth := 0; ; depth++ {
 		kind := sniff(f.peek(512))
 		switch {
 		case f.err != nil:
-			f.Close()
-			return nil, f.err
+			return f.err
 		case kind == "gzip" && asStored && rest == "":
-			return f, nil
-		case kind == "gzip" || kind == "7z" || kind == "zip":
-			if depth > maxNested {
-				f.Close()
-				return nil, fmt.Errorf("%s: archives within archives: unpack it and name the file inside", f.path)
-			}
-		default:
+			return nil
+		case kind != "gzip" && kind != "7z" && kind != "zip":
 			if rest != "" {
-				f.Close()
-				return nil, fmt.Errorf("%s: not an archive, so there is no %q in it: check the path", f.path, rest)
+				return fmt.Errorf("%s: not an archive, so there is no %q in it: check the path", f.path, rest)
 			}
-			return f, nil
+			return nil
+		case depth > maxNested:
+			return fmt.Errorf("%s: archives within archives: unpack it and name the file inside", f.path)
 		}
 		if kind == "gzip" {
-			err = f.gunzip()
-		} else {
-			var a *archive
-			if a, err = f.archive(kind); err == nil && a == nil { // a workbook
-				if rest != "" {
-					err = fmt.Errorf("%s: a workbook, not an archive: name a sheet after #, such as %s#%s", f.path, filepath.Base(f.path), rest)
-				} else {
-					return f, nil
-				}
-			} else if err == nil {
-				var m *member
-				if m, rest, part, err = a.pick(rest); err == nil {
-					if part != "" {
-						f.part = part
-					}
-					err = f.enter(a, m)
-				}
+			if err := f.gunzip(); err != nil {
+				return err
 			}
+			continue
 		}
+		a, err := f.archive(kind)
+		switch {
+		case err != nil:
+			return err
+		case a == nil && rest != "":
+			return fmt.Errorf("%s: a workbook, not an archive: name a sheet after #, such as %s#%s", f.path, filepath.Base(f.path), rest)
+		case a == nil:
+			return nil
+		}
+		m, left, part, err := a.pick(rest)
 		if err != nil {
-			f.Close()
-			return nil, err
+			return err
+		}
+		if rest = left; part != "" {
+			f.part = part
+		}
+		if err := f.enter(a, m); err != nil {
+			return err
 		}
 	}
 }
