@@ -140,19 +140,6 @@ func (a *archive) sevenZip(at io.ReaderAt, size int64) (err error) {
 	return nil
 }
 
-// checkSevenZip compares the place of the list of members, which the archive ends with, with its size.
-func checkSevenZip(at io.ReaderAt, size int64) error {
-	var head [32]byte
-	if _, err := at.ReadAt(head[:], 0); err != nil {
-		return io.ErrUnexpectedEOF
-	}
-	offset, length := binary.LittleEndian.Uint64(head[12:]), binary.LittleEndian.Uint64(head[20:])
-	if left := uint64(size) - 32; offset > left || length > left-offset {
-		return io.ErrUnexpectedEOF
-	}
-	return nil
-}
-
 // maxDictionary bounds the memory that unpacking a 7z takes, in bytes: its usual dictionaries are of 16 to 64 MiB.
 const maxDictionary = 256 << 20
 

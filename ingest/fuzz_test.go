@@ -194,21 +194,27 @@ func FuzzDBF(f *testing.F) {
 
 func FuzzSharedTexts(f *testing.F) {
 	f.Add("Étang\x00\x00de l'Olivier", uint16(40))
+	f.Add(strings.Repeat("mot ", 60)+"\x00", uint16(3000))
 	f.Fuzz(func(t *testing.T, text string, n uint16) {
-		s := &sharedTexts{f: &file{}}
-		words := strings.Split(text, "\x00")
-		for i := range int(n) {
-			if err := s.add(words[i%len(words)]); err != nil {
+		for _, most := range []int64{memoryTexts, 100, 0} { // in memory, half of it, in a file
+			words := strings.Split(text, "\x00")
+			f := &file{}
+			s := &sharedTexts{f: f, most: most}
+			for i := range int(n) {
+				if err := s.add(words[i%len(words)]); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if err := s.end(); err != nil {
 				t.Fatal(err)
 			}
-		}
-		if err := s.end(); err != nil {
-			t.Fatal(err)
-		}
-		for i := range int(n) {
-			if got, err := s.at(i); err != nil || got != words[i%len(words)] {
-				t.Fatalf("text %d: %q, %v, want %q", i, got, err, words[i%len(words)])
+			for i := range int(n) {
+				k := i * 7919 % int(n)
+				if got, err := s.at(k); err != nil || got != words[k%len(words)] {
+					t.Fatalf("most %d: text %d: %q, %v, want %q", most, k, got, err, words[k%len(words)])
+				}
 			}
+			f.Close()
 		}
 	})
 }

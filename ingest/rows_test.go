@@ -499,7 +499,7 @@ func FuzzXLSX(f *testing.F) {
 
 // sheetReader reads the XML of a sheet.
 func sheetReader(text []byte) *xlsxRows {
-	shared := &sharedTexts{}
+	shared := &sharedTexts{most: memoryTexts}
 	shared.add("a")
 	shared.end()
 	return &xlsxRows{f: &file{}, dec: xml.NewDecoder(bytes.NewReader(text)), shared: shared}

@@ -9,9 +9,10 @@ import (
 )
 
 // sharedTexts keeps the texts that the cells of a workbook refer to by number. They stand one after the other, each
-// after its length, in blocks of which only the beginnings are noted: half a byte a text. Beyond memoryTexts bytes the
-// blocks go to a temporary file: whatever the workbook, it takes memoryTexts, plus half a byte a text, plus cachedBlocks.
+// after its length, in blocks of which only the beginnings are noted: half a byte a text. Beyond so many bytes, most,
+// the blocks go to a temporary file: whatever the workbook, it takes these, half a byte a text, and cachedBlocks.
 type sharedTexts struct {
+	most   int64 // bytes in memory at most: memoryTexts, less in tests
 	n      int
 	block  []byte   // the one being made
 	chunk  []byte   // the one being made: blocks in memory
@@ -58,7 +59,7 @@ func (s *sharedTexts) endBlock() error {
 		return nil
 	}
 	defer func() { s.block = s.block[:0] }()
-	if s.inside+int64(len(s.block)) <= memoryTexts {
+	if s.inside+int64(len(s.block)) <= s.most {
 		s.starts = append(s.starts, uint64(len(s.chunks))<<32|uint64(len(s.chunk)))
 		s.chunk = append(s.chunk, s.block...)
 		s.inside += int64(len(s.block))

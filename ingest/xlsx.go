@@ -444,7 +444,7 @@ func (w *workbook) index() error {
 
 // sharedStrings reads the texts that cells refer to by number.
 func (w *workbook) sharedStrings() (*sharedTexts, error) {
-	texts := &sharedTexts{f: w.f}
+	texts := &sharedTexts{f: w.f, most: memoryTexts}
 	if w.shared == "" {
 		return texts, nil
 	}
