@@ -43,6 +43,17 @@ func benchmarkOverlaps(b *testing.B, copies int, opts ...OverlapOption) {
 		rows = len(overlaps)
 	}
 	b.ReportMetric(float64(rows), "rows")
+	points := 0
+	for _, set := range []*ZoneSet{from, to} {
+		for _, z := range set.Zones {
+			for _, poly := range z.Geom {
+				for _, ring := range poly {
+					points += len(ring)
+				}
+			}
+		}
+	}
+	b.ReportMetric(float64(points)*16, "coordinate-bytes")
 }
 
 func benchmarkPostGIS(b *testing.B, copies int) {

@@ -1,7 +1,6 @@
 package geo
 
 import (
-	"context"
 	"math"
 	"slices"
 
@@ -15,275 +14,391 @@ import (
 // A point on a border is taken a little to the east of it, and to the north where the border is level: of zones
 // side by side, just one has it. Every decision is taken in exact arithmetic.
 type Locator struct {
-	zones []located
-	grids []grid                         // the first covers the set, the others one crowded cell each
-	tree  rtree.RTreeGN[float64, uint32] // boxes of the zones
+	rings  []orb.Ring // closed
+	starts []uint32   // rings[starts[i]:starts[i+1]] are those of zone i
+	bound  orb.Bound
+	grids  []grid                         // the first covers the set, the others one crowded cell each
+	cells  []span                         // of all grids
+	chains []chain                        // of all cells
+	tree   rtree.RTreeGN[float64, uint32] // boxes of the zones
 }
 
-// A grid lists, for each of its cells, the zones whose box meets it.
+// A grid divides a box into cells, from south to north and from west to east.
 type grid struct {
-	bound      orb.Bound
-	cols, rows int
-	perX, perY float64 // cells per metre
-	cells      []span
-	zones      []uint32 // of all cells
+	west, south float64
+	perX, perY  float64 // cells per metre
+	cols, rows  int32
+	first       uint32 // its cells are cells[first:]
+	coarse      bool   // its cells are far larger than the rounding of coordinates
 }
 
-// A span is zones[first:first+n] of a grid, in order; or, when n is negative, the grid number first.
+// A span is chains[first:first+n], in the order of their zones; or, when n is negative, the grid number first.
 type span struct{ first, n int32 }
 
-// located is a zone whose edges are sorted by strips from south to north.
-type located struct {
-	bound orb.Bound
-	rings []orb.Ring
-	perY  float64 // strips per metre
-	// edges[starts[i]:starts[i+1]] pass through strip i. An edge is the place of its first point, when the points
-	// of all rings are numbered in a row.
-	starts []uint32
-	edges  []uint32
+// A chain is edges of a zone that follow one another through a cell: those of a ring from its point number first.
+// A zone may have several in one cell, or one without edges when the cell is all inside. It has the centre of the
+// cell when an odd number of them is marked centred.
+type chain struct {
+	zone, ring, first uint32
+	edges             uint32 // how many, and centred
 }
 
+const centred = 1 << 31
+
 const (
-	stripEdges   = 4 // edges of a zone for each of its strips
 	cellsPerZone = 4
-	crowd        = 6 // zones in a cell that are worth a grid of their own,
-	gridDepth    = 4 // unless it is already that deep
+	crowd        = 24   // edges in a cell that are worth a grid of their own,
+	edgesPerCell = 4    // of cells for so many edges each,
+	gridDepth    = 6    // unless it is already that deep
+	spare        = 1e-6 // of a cell: more than rounding may put in the next one
 )
 
 // NewLocator prepares a set to be searched. Zones without geometry are nowhere.
 func NewLocator(set *ZoneSet) *Locator {
-	l := &Locator{zones: make([]located, len(set.Zones))}
-	var all, work []uint32
-	whole := emptyBound
-	for i := range l.zones {
-		z := &l.zones[i]
-		work = z.init(set.Zones[i].Geom, work)
-		if len(z.rings) > 0 {
-			whole = unite(whole, z.bound)
-			all = append(all, uint32(i))
-			l.tree.Insert(z.bound.Min, z.bound.Max, uint32(i))
+	l := &Locator{starts: make([]uint32, len(set.Zones)+1), bound: emptyBound}
+	var all []chain
+	zones := 0
+	for i := range set.Zones {
+		l.starts[i] = uint32(len(l.rings))
+		b := bound(set.Zones[i].Geom)
+		if !(b.Min[0] < b.Max[0] && b.Min[1] < b.Max[1] && finite(b.Max[0]-b.Min[0]) && finite(b.Max[1]-b.Min[1])) {
+			continue
 		}
+		zones++
+		for _, poly := range set.Zones[i].Geom {
+			for _, ring := range poly {
+				if len(ring) < 3 {
+					continue
+				}
+				if ring[0] != ring[len(ring)-1] {
+					ring = append(ring[:len(ring):len(ring)], ring[0])
+				}
+				all = append(all, chain{uint32(i), uint32(len(l.rings)), 0, uint32(len(ring) - 1)})
+				l.rings = append(l.rings, ring)
+			}
+		}
+		l.bound = unite(l.bound, b)
+		l.tree.Insert(b.Min, b.Max, uint32(i))
 	}
-	if len(all) > 0 {
-		l.addGrid(whole, all, 1)
+	l.starts[len(set.Zones)] = uint32(len(l.rings))
+	if zones > 0 {
+		l.addGrid(l.bound, cellsPerZone*zones, all, nil, 1)
 	}
+	l.grids, l.cells, l.chains = slices.Clip(l.grids), slices.Clip(l.cells), slices.Clip(l.chains)
 	return l
 }
 
-// addGrid adds a grid of the zones listed, all of which meet its bound.
-func (l *Locator) addGrid(b orb.Bound, zones []uint32, depth int) {
+// addGrid adds a grid of about so many cells, which holds the parts within its bound of the chains given, and
+// returns its number. These are those of a cell around the point centre; or whole zones, when that is nil.
+func (l *Locator) addGrid(b orb.Bound, cells int, chains []chain, centre *orb.Point, depth int) int32 {
 	width, height := b.Max[0]-b.Min[0], b.Max[1]-b.Min[1]
-	cells := float64(cellsPerZone * len(zones))
-	g := grid{
-		bound: b,
-		cols:  1 + int(min(cells, math.Sqrt(cells*width/height))),
-		rows:  1 + int(min(cells, math.Sqrt(cells*height/width))),
-	}
+	n := float64(cells)
+	g := grid{west: b.Min[0], south: b.Min[1], first: uint32(len(l.cells))}
+	g.cols = 1 + int32(min(n, math.Sqrt(n*width/height)))
+	g.rows = 1 + int32(min(n, math.Sqrt(n*height/width)))
 	g.perX, g.perY = float64(g.cols)/width, float64(g.rows)/height
-	g.cells = make([]span, g.cols*g.rows)
-	each := func(do func(c *span, zone uint32)) {
-		for _, i := range zones {
-			z := l.zones[i].bound
-			west, south := g.cell(max(b.Min[0], z.Min[0]), max(b.Min[1], z.Min[1]))
-			east, north := g.cell(min(b.Max[0], z.Max[0]), min(b.Max[1], z.Max[1]))
-			for row := south; row <= north; row++ {
-				for col := west; col <= east; col++ {
-					do(&g.cells[row*g.cols+col], i)
+	size := max(math.Abs(b.Min[0]), math.Abs(b.Min[1]), math.Abs(b.Max[0]), math.Abs(b.Max[1]))
+	g.coarse = 1/max(g.perX, g.perY) > 1e-9*size
+	number := int32(len(l.grids))
+	l.grids = append(l.grids, g)
+	cells = int(g.cols * g.rows)
+	l.cells = append(l.cells, make([]span, cells)...)
+
+	// The chains are found by zone, then sorted by cell.
+	type part struct {
+		cell uint32
+		chain
+	}
+	var parts []part
+	last := make([]int32, cells) // 1 + its last part
+	add := func(cell uint32, c chain) {
+		parts = append(parts, part{cell, c})
+		last[cell] = int32(len(parts))
+	}
+	var inside []bool
+	for len(chains) > 0 {
+		zone := chains[0].zone
+		of := chains[:1]
+		for len(of) < len(chains) && chains[len(of)].zone == zone {
+			of = chains[:len(of)+1]
+		}
+		chains = chains[len(of):]
+		for _, c := range of {
+			for i, end := c.first, c.first+c.edges&^centred; i < end; i++ {
+				g.eachCell(b, l.rings[c.ring][i], l.rings[c.ring][i+1], func(cell uint32) {
+					if k := last[cell]; k > 0 {
+						if p := &parts[k-1]; p.ring == c.ring && p.zone == zone && p.first+p.edges == i {
+							p.edges++
+							return
+						}
+					}
+					add(cell, chain{zone, c.ring, i, 1})
+				})
+			}
+		}
+		west, south, east, north := int32(0), int32(0), g.cols-1, g.rows-1
+		if centre == nil {
+			zb := emptyBound
+			for _, c := range of {
+				zb = unite(zb, boundOf(l.rings[c.ring]))
+			}
+			west, south = g.cell(zb.Min[0], zb.Min[1])
+			east, north = g.cell(zb.Max[0], zb.Max[1])
+		}
+		inside = l.centresInside(inside, &g, of, west, south, east, north, centre)
+		for row := south; row <= north; row++ {
+			for col := west; col <= east; col++ {
+				if !inside[(row-south)*(east-west+1)+col-west] {
+					continue
+				}
+				cell := uint32(row*g.cols + col)
+				if k := last[cell]; k > 0 && parts[k-1].zone == zone {
+					parts[k-1].edges |= centred
+				} else {
+					add(cell, chain{zone: zone, edges: centred})
 				}
 			}
 		}
 	}
-	each(func(c *span, _ uint32) { c.n++ })
-	n := int32(0)
-	for i := range g.cells {
-		g.cells[i].first = n
-		n += g.cells[i].n
-		g.cells[i].n = 0
+
+	starts := make([]int32, cells+1)
+	edges := last // from here on, how many each cell has
+	clear(edges)
+	for i := range parts {
+		starts[parts[i].cell+1]++
+		edges[parts[i].cell] += int32(parts[i].edges &^ centred)
 	}
-	g.zones = make([]uint32, n)
-	each(func(c *span, zone uint32) {
-		g.zones[c.first+c.n] = zone
-		c.n++
-	})
-	l.grids = append(l.grids, g)
-	if depth == gridDepth {
+	for i := range cells {
+		starts[i+1] += starts[i]
+	}
+	sorted := make([]chain, len(parts))
+	for i := range parts {
+		cell := parts[i].cell
+		sorted[starts[cell]] = parts[i].chain
+		starts[cell]++ // ends as the start of the next
+	}
+	var from int32
+	for i := range cells {
+		here := sorted[from:starts[i]]
+		from = starts[i]
+		if edges[i] <= crowd || depth == gridDepth || !g.coarse {
+			l.cells[int(g.first)+i] = span{int32(len(l.chains)), int32(len(here))}
+			l.chains = append(l.chains, here...)
+			continue
+		}
+		col, row := int32(i)%g.cols, int32(i)/g.cols
+		p := g.centre(col, row)
+		reach := orb.Point{(0.5 + spare) / g.perX, (0.5 + spare) / g.perY}
+		inner := orb.Bound{Min: orb.Point{p[0] - reach[0], p[1] - reach[1]}, Max: orb.Point{p[0] + reach[0], p[1] + reach[1]}}
+		l.cells[int(g.first)+i] = span{l.addGrid(inner, int(edges[i])/edgesPerCell, here, &p, depth+1), -1}
+	}
+	return number
+}
+
+// cell is the column and the row of a point. The further east or north the point, the higher they are.
+func (g *grid) cell(x, y float64) (col, row int32) {
+	return int32(max(0, min(float64(g.cols-1), (x-g.west)*g.perX))), int32(max(0, min(float64(g.rows-1), (y-g.south)*g.perY)))
+}
+
+// centre is a point of a cell.
+func (g *grid) centre(col, row int32) orb.Point {
+	return orb.Point{g.west + (float64(col)+0.5)/g.perX, g.south + (float64(row)+0.5)/g.perY}
+}
+
+// eachCell calls do for the cells, within the bound of the grid, that the edge from p to q may meet.
+func (g *grid) eachCell(b orb.Bound, p, q orb.Point, do func(cell uint32)) {
+	if max(p[0], q[0]) < b.Min[0] || min(p[0], q[0]) > b.Max[0] || max(p[1], q[1]) < b.Min[1] || min(p[1], q[1]) > b.Max[1] {
 		return
 	}
-	for i := range g.cells {
-		c := &g.cells[i]
-		if c.n <= crowd || int(c.n) == len(zones) { // the second is no use dividing
-			continue
+	if p[1] > q[1] {
+		p, q = q, p
+	}
+	west, south := g.cell(min(p[0], q[0]), p[1])
+	east, north := g.cell(max(p[0], q[0]), q[1])
+	for row := south; row <= north; row++ {
+		from, to := west, east
+		if g.coarse && west < east && south < north { // only what the edge passes in this row
+			lo := g.south + (float64(row)-spare)/g.perY
+			hi := g.south + (float64(row)+1+spare)/g.perY
+			at := func(y float64) float64 {
+				switch {
+				case y <= p[1]:
+					return p[0]
+				case y >= q[1]:
+					return q[0]
+				}
+				return p[0] + (y-p[1])*((q[0]-p[0])/(q[1]-p[1]))
+			}
+			x0, x1 := at(lo), at(hi)
+			from, _ = g.cell(min(x0, x1)-spare/g.perX, lo)
+			to, _ = g.cell(max(x0, x1)+spare/g.perX, lo)
+			from, to = max(from, west), min(to, east)
 		}
-		col, row := float64(i%g.cols), float64(i/g.cols)
-		inner := orb.Bound{ // of the cell, and a little more for what rounding puts there
-			Min: orb.Point{b.Min[0] + (col-1e-6)/g.perX, b.Min[1] + (row-1e-6)/g.perY},
-			Max: orb.Point{b.Min[0] + (col+1+1e-6)/g.perX, b.Min[1] + (row+1+1e-6)/g.perY},
+		for col := from; col <= to; col++ {
+			do(uint32(row*g.cols + col))
 		}
-		crowded := g.zones[c.first : c.first+c.n]
-		*c = span{int32(len(l.grids)), -1}
-		l.addGrid(inner, crowded, depth+1)
 	}
 }
 
-// has tells whether a point is in the bound.
-func (g *grid) has(x, y float64) bool {
-	return x >= g.bound.Min[0] && x <= g.bound.Max[0] && y >= g.bound.Min[1] && y <= g.bound.Max[1]
-}
-
-// cell is the column and the row of a point of the bound.
-func (g *grid) cell(x, y float64) (col, row int) {
-	return max(0, min(g.cols-1, int((x-g.bound.Min[0])*g.perX))), max(0, min(g.rows-1, int((y-g.bound.Min[1])*g.perY)))
-}
-
-// init prepares the zone; fill is memory to work in, returned to be used again.
-func (z *located) init(mp orb.MultiPolygon, fill []uint32) []uint32 {
-	z.bound = bound(mp)
-	if !(z.bound.Min[0] < z.bound.Max[0] && z.bound.Min[1] < z.bound.Max[1]) {
-		return fill
-	}
-	n := 0
-	for _, poly := range mp {
-		for _, ring := range poly {
-			if len(ring) < 3 {
-				continue
+// centresInside tells, for the cells of a block, row by row, whether a zone has their centre. The chains are those
+// of the zone around a point in the block, which [Locator.has] asks for; or the whole zone, when that is nil.
+func (l *Locator) centresInside(inside []bool, g *grid, chains []chain, west, south, east, north int32, centre *orb.Point) []bool {
+	cols := east - west + 1
+	n := int(cols * (north - south + 1))
+	inside = slices.Grow(inside[:0], n)[:n]
+	clear(inside)
+	// First, whether an odd number of edges pass between the centre of a cell and the next to its east.
+	for _, c := range chains {
+		pts := l.rings[c.ring][c.first : c.first+c.edges&^centred+1]
+		for i := 1; i < len(pts); i++ {
+			a, b := pts[i-1], pts[i]
+			if a[1] > b[1] {
+				a, b = b, a
 			}
-			if ring[0] != ring[len(ring)-1] {
-				ring = append(ring[:len(ring):len(ring)], ring[0])
-			}
-			z.rings = append(z.rings, ring)
-			n += len(ring)
-		}
-	}
-	strips := n/stripEdges + 1
-	z.perY = float64(strips) / (z.bound.Max[1] - z.bound.Min[1])
-	z.starts = make([]uint32, strips+1)
-	for _, ring := range z.rings {
-		for i := 1; i < len(ring); i++ {
-			lo, hi := z.strips(ring[i-1], ring[i])
-			for s := lo; s <= hi; s++ {
-				z.starts[s+1]++
-			}
-		}
-	}
-	for s := range strips {
-		z.starts[s+1] += z.starts[s]
-	}
-	z.edges = make([]uint32, z.starts[strips])
-	fill = append(fill[:0], z.starts...)
-	first := uint32(0)
-	for _, ring := range z.rings {
-		for i := 1; i < len(ring); i++ {
-			lo, hi := z.strips(ring[i-1], ring[i])
-			for s := lo; s <= hi; s++ {
-				z.edges[fill[s]] = first + uint32(i) - 1
-				fill[s]++
+			_, lo := g.cell(a[0], a[1])
+			_, hi := g.cell(b[0], b[1])
+			for row := lo; row <= hi; row++ {
+				y := g.centre(0, row)[1]
+				if a[1] > y || b[1] <= y {
+					continue
+				}
+				col, _ := g.cell(a[0]+(y-a[1])*((b[0]-a[0])/(b[1]-a[1])), y)
+				for col < east && isWest(a, b, g.centre(col+1, row)) {
+					col++
+				}
+				for col >= west && !isWest(a, b, g.centre(col, row)) {
+					col--
+				}
+				if col >= west {
+					k := (row-south)*cols + col - west
+					inside[k] = !inside[k]
+				}
 			}
 		}
-		first += uint32(len(ring))
 	}
-	return fill
-}
-
-// strips is the first and the last strip of an edge; a level one has none.
-func (z *located) strips(a, b orb.Point) (lo, hi int) {
-	if a[1] == b[1] {
-		return 0, -1
-	}
-	return z.strip(min(a[1], b[1])), z.strip(max(a[1], b[1]))
-}
-
-func (z *located) strip(y float64) int {
-	return min(len(z.starts)-2, int((y-z.bound.Min[1])*z.perY))
-}
-
-// has tells whether the zone has the point.
-func (z *located) has(x, y float64) bool {
-	if !(x >= z.bound.Min[0] && x <= z.bound.Max[0] && y >= z.bound.Min[1] && y <= z.bound.Max[1]) {
-		return false
-	}
-	s := z.strip(y)
-	inside := false
-	for _, e := range z.edges[z.starts[s]:z.starts[s+1]] {
-		k := 0
-		for int(e) >= len(z.rings[k]) {
-			e -= uint32(len(z.rings[k]))
-			k++
+	for row := south; row <= north; row++ {
+		line := inside[(row-south)*cols:][:cols]
+		if centre != nil {
+			p := g.centre(east, row)
+			line[cols-1] = l.has(chains, p[0], p[1], *centre)
 		}
-		a, b := z.rings[k][e], z.rings[k][e+1]
-		// Does the edge cross the ray from the point to the east, which runs just above it?
-		if (a[1] > y) == (b[1] > y) || x > a[0] && x > b[0] {
-			continue
-		}
-		if a[1] > b[1] {
-			a, b = b, a
-		}
-		if x < a[0] && x < b[0] || orientation(a, b, orb.Point{x, y}) > 0 {
-			inside = !inside
+		for k := len(line) - 2; k >= 0; k-- {
+			line[k] = line[k] != line[k+1]
 		}
 	}
 	return inside
 }
 
-// near lists the zones that may have the point.
-func (l *Locator) near(x, y float64) []uint32 {
-	if len(l.grids) == 0 {
-		return nil
+// isWest tells whether an edge from south to north, whose heights take in that of p, passes to the east of it.
+func isWest(a, b, p orb.Point) bool {
+	if p[0] < a[0] && p[0] < b[0] {
+		return true
+	}
+	return !(p[0] > a[0] && p[0] > b[0]) && orientation(a, b, p) > 0
+}
+
+// isSouth tells whether an edge from west to east, over the meridian of p, passes to the north of it.
+func isSouth(a, b, p orb.Point) bool {
+	if p[1] < a[1] && p[1] < b[1] {
+		return true
+	}
+	if p[1] > a[1] && p[1] > b[1] {
+		return false
+	}
+	side := orientation(a, b, p)
+	return side < 0 || side == 0 && a[1] < b[1] // on the edge, it is taken to the east of it
+}
+
+// has tells whether a zone has a point of a cell, from the chains of the zone in that cell and its centre. It counts
+// the edges on the way from the point along its parallel, then along the meridian of the centre.
+func (l *Locator) has(chains []chain, x, y float64, centre orb.Point) bool {
+	inside := false
+	west, east := min(x, centre[0]), max(x, centre[0])
+	south, north := min(y, centre[1]), max(y, centre[1])
+	for _, c := range chains {
+		if c.edges&centred != 0 {
+			inside = !inside
+		}
+		n := c.edges &^ centred
+		if n == 0 {
+			continue
+		}
+		pts := l.rings[c.ring][c.first : c.first+n+1]
+		a := pts[0]
+		for _, b := range pts[1:] {
+			if (a[1] > y) != (b[1] > y) && !(west > a[0] && west > b[0]) && !(east < a[0] && east < b[0]) {
+				lo, hi := a, b
+				if a[1] > b[1] {
+					lo, hi = b, a
+				}
+				if isWest(lo, hi, orb.Point{west, y}) && !isWest(lo, hi, orb.Point{east, y}) {
+					inside = !inside
+				}
+			}
+			if (a[0] > centre[0]) != (b[0] > centre[0]) && !(south > a[1] && south > b[1]) && !(north < a[1] && north < b[1]) {
+				lo, hi := a, b
+				if a[0] > b[0] {
+					lo, hi = b, a
+				}
+				if isSouth(lo, hi, orb.Point{centre[0], south}) && !isSouth(lo, hi, orb.Point{centre[0], north}) {
+					inside = !inside
+				}
+			}
+			a = b
+		}
+	}
+	return inside
+}
+
+// near lists the chains of the cell that has the point, and its centre.
+func (l *Locator) near(x, y float64) ([]chain, orb.Point) {
+	b := &l.bound
+	if !(x >= b.Min[0] && x <= b.Max[0] && y >= b.Min[1] && y <= b.Max[1]) {
+		return nil, orb.Point{}
 	}
 	g := &l.grids[0]
-	if !g.has(x, y) {
-		return nil
-	}
 	for {
 		col, row := g.cell(x, y)
-		c := g.cells[row*g.cols+col]
+		c := l.cells[int(g.first)+int(row*g.cols+col)]
 		if c.n >= 0 {
-			return g.zones[c.first : c.first+c.n]
+			return l.chains[c.first : c.first+c.n], g.centre(col, row)
 		}
 		g = &l.grids[c.first]
+	}
+}
+
+// zonesAt calls do for the zones at a point, in order, until it returns false.
+func (l *Locator) zonesAt(x, y float64, do func(zone int) bool) {
+	chains, centre := l.near(x, y)
+	for len(chains) > 0 {
+		n := 1
+		for n < len(chains) && chains[n].zone == chains[0].zone {
+			n++
+		}
+		if l.has(chains[:n], x, y, centre) && !do(int(chains[0].zone)) {
+			return
+		}
+		chains = chains[n:]
 	}
 }
 
 // At returns the position of the zone at a point, the first when several overlap there. A point whose
 // coordinates are not numbers is nowhere.
 func (l *Locator) At(x, y float64) (zone int, ok bool) {
-	for _, i := range l.near(x, y) {
-		if l.zones[i].has(x, y) {
-			return int(i), true
-		}
-	}
-	return -1, false
-}
-
-// AtEach returns, for each of many points, what [Locator.At] does, -1 for nowhere. It takes them in the order of
-// the ground, on all processors, which spares most of the waiting for memory.
-func (l *Locator) AtEach(ctx context.Context, points []orb.Point) ([]int, error) {
-	zones := make([]int, len(points))
-	const block = 1 << 16 // points, so that the memory needed beside does not grow with them
-	err := parallel(ctx, len(points), block, func(lo, hi int) {
-		order := make([]uint64, 0, hi-lo) // cell, place
-		for i := lo; i < hi; i++ {
-			zones[i] = -1
-			if x, y := points[i][0], points[i][1]; len(l.grids) > 0 && l.grids[0].has(x, y) {
-				col, row := l.grids[0].cell(x, y)
-				order = append(order, uint64(row*l.grids[0].cols+col)<<32|uint64(i-lo))
-			}
-		}
-		slices.Sort(order)
-		for _, o := range order {
-			i := lo + int(o&math.MaxUint32)
-			zones[i], _ = l.At(points[i][0], points[i][1])
-		}
+	zone = -1
+	l.zonesAt(x, y, func(i int) bool {
+		zone = i
+		return false
 	})
-	return zones, err
+	return zone, zone >= 0
 }
 
 // All appends to dst the positions of all the zones at a point, in order.
 func (l *Locator) All(dst []int, x, y float64) []int {
-	for _, i := range l.near(x, y) {
-		if l.zones[i].has(x, y) {
-			dst = append(dst, int(i))
-		}
-	}
+	l.zonesAt(x, y, func(i int) bool {
+		dst = append(dst, i)
+		return true
+	})
 	return dst
 }
 
@@ -305,7 +420,7 @@ func (l *Locator) Nearest(x, y, maxMetres float64) (zone int, distance float64, 
 		if toBox > distance {
 			return false
 		}
-		if d := l.zones[i].distance(x, y); d < distance || d == distance && (zone < 0 || int(i) < zone) {
+		if d := l.distance(i, x, y); d < distance || d == distance && (zone < 0 || int(i) < zone) {
 			zone, distance = int(i), d
 		}
 		return true
@@ -316,10 +431,10 @@ func (l *Locator) Nearest(x, y, maxMetres float64) (zone int, distance float64, 
 	return zone, distance, true
 }
 
-// distance is the distance of a point to the border of the zone, in metres.
-func (z *located) distance(x, y float64) float64 {
+// distance is the distance of a point to the border of a zone, in metres.
+func (l *Locator) distance(zone uint32, x, y float64) float64 {
 	best := math.Inf(1) // squared
-	for _, ring := range z.rings {
+	for _, ring := range l.rings[l.starts[zone]:l.starts[zone+1]] {
 		px, py := ring[0][0]-x, ring[0][1]-y
 		for _, q := range ring[1:] {
 			qx, qy := q[0]-x, q[1]-y

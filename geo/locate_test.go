@@ -1,7 +1,6 @@
 package geo
 
 import (
-	"context"
 	"fmt"
 	"math"
 	"math/rand/v2"
@@ -136,12 +135,8 @@ func TestLocatorPartition(t *testing.T) {
 		for i := range points {
 			points[i] = orb.Point{100 + 350*rnd.Float64(), 100 + 350*rnd.Float64()}
 		}
-		each, err := l.AtEach(context.Background(), append(points, orb.Point{-1e6, 0}))
-		if err != nil || each[100] != -1 {
-			t.Fatal(each, err)
-		}
-		for k, p := range points {
-			if i := one(p); i != each[k] || !planar.MultiPolygonContains(zones[i].Geom, p) {
+		for _, p := range points {
+			if i := one(p); !planar.MultiPolygonContains(zones[i].Geom, p) {
 				t.Fatalf("%v is not in %s", p, zones[i].Code)
 			}
 		}
@@ -188,6 +183,39 @@ func TestLocatorStars(t *testing.T) {
 	})
 }
 
+// Of a zone whose thousands of edges crowd one place, through grids in grids, the locator has the points that a ray
+// finds inside, however near the border, and every vertex in one of the zone and what is left around it.
+func TestLocatorCrowded(t *testing.T) {
+	rnd := rand.New(rand.NewPCG(1, 1))
+	const x, y = 870_123.4, 6_270_123.4
+	zone := star(rnd, x, y, 1000, 20_000, true)
+	frame := orb.Polygon{rect(x-3000, y-3000, x+3000, y+3000)[0]}
+	rest, err := Difference(orb.MultiPolygon{frame}, orb.MultiPolygon{zone})
+	if err != nil {
+		t.Fatal(err)
+	}
+	l := NewLocator(&ZoneSet{Zones: []Zone{{Geom: orb.MultiPolygon{zone}}, {Geom: rest}}})
+	if len(l.grids) < 100 {
+		t.Fatalf("%d grids", len(l.grids))
+	}
+	for _, ring := range zone {
+		for i, p := range ring {
+			if all := l.All(nil, p[0], p[1]); len(all) != 1 {
+				t.Fatalf("%v is in %v", p, all)
+			}
+			if i%10 > 0 {
+				continue
+			}
+			near := orb.Point{p[0] + rnd.NormFloat64(), p[1] + rnd.NormFloat64()}
+			_, in := l.At(near[0], near[1])
+			zoneIn := fmt.Sprint(l.All(nil, near[0], near[1])) == "[0]"
+			if want := planar.PolygonContains(zone, near); !in || zoneIn != want {
+				t.Fatalf("%v: found %v, in the zone %v, want %v", near, in, zoneIn, want)
+			}
+		}
+	}
+}
+
 func BenchmarkLocatorNew(b *testing.B) {
 	_, iris := copies13(b, 60)
 	var before, after runtime.MemStats
@@ -205,19 +233,18 @@ func BenchmarkLocatorNew(b *testing.B) {
 
 // Points drawn over the territory, and points drawn in the boxes of zones, so more often where these are small.
 
-func BenchmarkLocatorAnywhere(b *testing.B) { benchmarkLocator(b, false, false) }
-func BenchmarkLocatorDense(b *testing.B)    { benchmarkLocator(b, true, false) }
-func BenchmarkLocatorEach(b *testing.B)     { benchmarkLocator(b, true, true) }
+func BenchmarkLocatorAnywhere(b *testing.B) { benchmarkLocator(b, false) }
+func BenchmarkLocatorDense(b *testing.B)    { benchmarkLocator(b, true) }
 
-func benchmarkLocator(b *testing.B, dense, each bool) {
+func benchmarkLocator(b *testing.B, dense bool) {
 	_, iris := copies13(b, 60)
 	l := NewLocator(iris)
 	rnd := rand.New(rand.NewPCG(1, 1))
 	points := make([]orb.Point, 1<<20)
 	for i := range points {
-		box := l.grids[0].bound
+		box := l.bound
 		if dense {
-			box = l.zones[rnd.IntN(len(l.zones))].bound
+			box = bound(iris.Zones[rnd.IntN(len(iris.Zones))].Geom)
 		}
 		points[i] = orb.Point{box.Min[0] + rnd.Float64()*(box.Max[0]-box.Min[0]), box.Min[1] + rnd.Float64()*(box.Max[1]-box.Min[1])}
 	}
@@ -225,12 +252,6 @@ func benchmarkLocator(b *testing.B, dense, each bool) {
 	n := 0
 	for b.Loop() {
 		n += len(points)
-		if each {
-			if _, err := l.AtEach(context.Background(), points); err != nil {
-				b.Fatal(err)
-			}
-			continue
-		}
 		for _, p := range points {
 			l.At(p[0], p[1])
 		}
@@ -242,7 +263,7 @@ func BenchmarkLocatorNearest(b *testing.B) {
 	qpv, _ := copies13(b, 60)
 	l := NewLocator(qpv)
 	rnd := rand.New(rand.NewPCG(1, 1))
-	box := l.grids[0].bound
+	box := l.bound
 	for b.Loop() {
 		x := box.Min[0] + rnd.Float64()*(box.Max[0]-box.Min[0])
 		y := box.Min[1] + rnd.Float64()*(box.Max[1]-box.Min[1])

@@ -138,15 +138,6 @@ func byFrom(overlaps []Overlap, n int) []Overlap {
 	return ordered
 }
 
-// Coverage is, for each of the n zones of the first set, the share of its area that the overlaps cover.
-func Coverage(overlaps []Overlap, n int) []float64 {
-	covered := make([]float64, n)
-	for _, o := range overlaps {
-		covered[o.From] += o.ShareFrom
-	}
-	return covered
-}
-
 // prepareAll makes a shape of each zone.
 func prepareAll(ctx context.Context, set *ZoneSet) ([]Shape, error) {
 	shapes := make([]Shape, len(set.Zones))

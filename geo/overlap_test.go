@@ -57,9 +57,6 @@ func TestOverlaps(t *testing.T) {
 	if diff := cmp.Diff(want, got, cmpopts.EquateApprox(1e-12, 1e-12)); diff != "" {
 		t.Errorf("Overlaps (-want +got):\n%s", diff)
 	}
-	if diff := cmp.Diff([]float64{1, 0, 1}, Coverage(got, 3)); diff != "" {
-		t.Errorf("Coverage (-want +got):\n%s", diff)
-	}
 
 	back, err := Overlaps(context.Background(), to, from)
 	if err != nil || len(back) != 3 || back[0].ShareFrom != got[0].ShareTo || back[2].From != 4 {
