@@ -59,7 +59,8 @@ func (s *sharedTexts) endBlock() error {
 		return nil
 	}
 	defer func() { s.block = s.block[:0] }()
-	if s.inside+int64(len(s.block)) <= s.most {
+	// Once one is in the file all the next are: a block ends there where the next one begins.
+	if s.spill == nil && s.inside+int64(len(s.block)) <= s.most {
 		s.starts = append(s.starts, uint64(len(s.chunks))<<32|uint64(len(s.chunk)))
 		s.chunk = append(s.chunk, s.block...)
 		s.inside += int64(len(s.block))
