@@ -21,6 +21,7 @@ type Locator struct {
 	cells  []span                         // of all grids
 	chains []chain                        // of all cells
 	tree   rtree.RTreeGN[float64, uint32] // boxes of the zones
+	room   int                            // for edges that pass through several cells; without any, no more grids
 }
 
 // A grid divides a box into cells, from south to north and from west to east.
@@ -50,6 +51,7 @@ const (
 	crowd        = 24   // edges in a cell that are worth a grid of their own,
 	edgesPerCell = 4    // of cells for so many edges each,
 	gridDepth    = 6    // unless it is already that deep
+	roomPerEdge  = 4    // passages through cells for each edge, beyond the first: what bounds the memory
 	spare        = 1e-6 // of a cell: more than rounding may put in the next one
 )
 
@@ -75,6 +77,7 @@ func NewLocator(set *ZoneSet) *Locator {
 				}
 				all = append(all, chain{uint32(i), uint32(len(l.rings)), 0, uint32(len(ring) - 1)})
 				l.rings = append(l.rings, ring)
+				l.room += roomPerEdge * len(ring)
 			}
 		}
 		l.bound = unite(l.bound, b)
@@ -114,6 +117,9 @@ func (l *Locator) addGrid(b orb.Bound, cells int, chains []chain, centre *orb.Po
 	add := func(cell uint32, c chain) {
 		parts = append(parts, part{cell, c})
 		last[cell] = int32(len(parts))
+	}
+	for _, c := range chains {
+		l.room += max(1, int(c.edges&^centred))
 	}
 	var inside []bool
 	for len(chains) > 0 {
@@ -167,6 +173,7 @@ func (l *Locator) addGrid(b orb.Bound, cells int, chains []chain, centre *orb.Po
 	for i := range parts {
 		starts[parts[i].cell+1]++
 		edges[parts[i].cell] += int32(parts[i].edges &^ centred)
+		l.room -= max(1, int(parts[i].edges&^centred))
 	}
 	for i := range cells {
 		starts[i+1] += starts[i]
@@ -181,7 +188,7 @@ func (l *Locator) addGrid(b orb.Bound, cells int, chains []chain, centre *orb.Po
 	for i := range cells {
 		here := sorted[from:starts[i]]
 		from = starts[i]
-		if edges[i] <= crowd || depth == gridDepth || !g.coarse {
+		if edges[i] <= crowd || depth == gridDepth || !g.coarse || l.room <= 0 {
 			l.cells[int(g.first)+i] = span{int32(len(l.chains)), int32(len(here))}
 			l.chains = append(l.chains, here...)
 			continue

@@ -183,34 +183,42 @@ func TestLocatorStars(t *testing.T) {
 	})
 }
 
-// Of a zone whose thousands of edges crowd one place, through grids in grids, the locator has the points that a ray
-// finds inside, however near the border, and every vertex in one of the zone and what is left around it.
+// Of a zone whose edges crowd one place, the locator has the points that a ray finds inside, however near the border,
+// and every vertex in one of the zone and what is left around it: through grids in grids, and when so many edges
+// would pass through so many cells that the room for them runs out.
 func TestLocatorCrowded(t *testing.T) {
-	rnd := rand.New(rand.NewPCG(1, 1))
-	const x, y = 870_123.4, 6_270_123.4
-	zone := star(rnd, x, y, 1000, 20_000, true)
-	frame := orb.Polygon{rect(x-3000, y-3000, x+3000, y+3000)[0]}
-	rest, err := Difference(orb.MultiPolygon{frame}, orb.MultiPolygon{zone})
-	if err != nil {
-		t.Fatal(err)
-	}
-	l := NewLocator(&ZoneSet{Zones: []Zone{{Geom: orb.MultiPolygon{zone}}, {Geom: rest}}})
-	if len(l.grids) < 100 {
-		t.Fatalf("%d grids", len(l.grids))
-	}
-	for _, ring := range zone {
-		for i, p := range ring {
-			if all := l.All(nil, p[0], p[1]); len(all) != 1 {
-				t.Fatalf("%v is in %v", p, all)
-			}
-			if i%10 > 0 {
-				continue
-			}
-			near := orb.Point{p[0] + rnd.NormFloat64(), p[1] + rnd.NormFloat64()}
-			_, in := l.At(near[0], near[1])
-			zoneIn := fmt.Sprint(l.All(nil, near[0], near[1])) == "[0]"
-			if want := planar.PolygonContains(zone, near); !in || zoneIn != want {
-				t.Fatalf("%v: found %v, in the zone %v, want %v", near, in, zoneIn, want)
+	for _, edges := range []int{300, 20_000} {
+		rnd := rand.New(rand.NewPCG(1, 1))
+		const x, y = 870_123.4, 6_270_123.4
+		zone := star(rnd, x, y, 1000, edges, true)
+		rest, err := Difference(multi(rect(x-3000, y-3000, x+3000, y+3000)), multi(zone))
+		if err != nil {
+			t.Fatal(err)
+		}
+		l := NewLocator(&ZoneSet{Zones: []Zone{{Geom: multi(zone)}, {Geom: rest}}})
+		passages := 0
+		for _, c := range l.chains {
+			passages += int(c.edges &^ centred)
+		}
+		if len(l.grids) < 2 || l.room > 0 == (edges > 1000) || passages > 20*4*edges {
+			t.Fatalf("%d edges: %d grids, %d passages, room for %d more", edges, len(l.grids), passages, l.room)
+		}
+		for _, ring := range zone {
+			for i, p := range ring {
+				if all := l.All(nil, p[0], p[1]); len(all) != 1 {
+					t.Fatalf("%v is in %v", p, all)
+				}
+				if i%(edges/100) > 0 {
+					continue
+				}
+				near := orb.Point{p[0] + rnd.NormFloat64(), p[1] + rnd.NormFloat64()}
+				want := "[1]"
+				if planar.PolygonContains(zone, near) {
+					want = "[0]"
+				}
+				if got := fmt.Sprint(l.All(nil, near[0], near[1])); got != want {
+					t.Fatalf("%v is in %v, want %v", near, got, want)
+				}
 			}
 		}
 	}
