@@ -1,6 +1,7 @@
 package indicators
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"slices"
@@ -8,69 +9,204 @@ import (
 	"observatoire/geo"
 )
 
-// The mean error beyond which a method is not fit for a gap: in points for a percentage, relative otherwise.
+// The mean error beyond which a method is not fit for a gap: in points for a percentage, in per cent otherwise.
 const (
 	maxErrorPoints   = 5
-	maxErrorRelative = 0.1
+	maxErrorRelative = 10
 )
+
+// minComparisons is the number of comparisons with a producer from which a method is ranked by its error.
+const minComparisons = 10
 
 // Disqualified is how the note of a value begins when its method was found too far from the producer's values.
 const Disqualified = "écart au producteur"
 
-// calibrate compares each method with the producer, wherever both give a value of the same indicator on the same layer
-// for the same zone, millésime and sex. An estimate by a method that errs too much on average is of insufficient
-// reliability, says by how much, and has no gap: what it would show is its own error. The alerts sum it up.
-func calibrate(r Result) []Alerte {
-	units := map[string]string{}
-	for _, d := range r.Indicators {
-		units[d.ID] = d.Unit
+// A Calibration is how far one method is from the producer, over the zones of a layer for which both give a value of
+// an indicator. Errors are signed, estimate less producer: in points for percentages, in per cent of the producer's
+// value otherwise.
+type Calibration struct {
+	Indicateur string
+	Couche     geo.Layer
+	Millesime  int    // 0: all together
+	Sexe       string // empty: all together, beside Millesime 0
+	Methode    string
+	N          int // comparisons
+	Unite      string
+	Moyenne    float64 // of the signed errors
+	Absolue    float64 // of their absolute values
+	Mediane    float64 // of the signed errors
+	Pire       string  // code of the zone whose error is largest
+	PireErreur float64 // signed
+	Rang       int     // of the method among the quarters' for the indicator, when it was ranked by its error; else 0
+}
+
+// A fault is the error of one method for one zone.
+type fault struct {
+	couche    geo.Layer
+	millesime int
+	sexe      string
+	methode   string
+	code      string
+	err       float64
+}
+
+// faults lists the errors of every estimate beside a producer's value of the same spot.
+func faults(def *Definition, key Key, found []Value) []fault {
+	i := slices.IndexFunc(found, func(v Value) bool { return v.Methode == MethodeProducteur && v.Statut == Disponible })
+	if i < 0 || key.Millesime <= 0 {
+		return nil
 	}
-	type at struct {
-		Key
-		code string
+	var out []fault
+	for _, v := range found {
+		if v.Nature != Estimation || v.Statut != Disponible {
+			continue
+		}
+		e := v.V - found[i].V
+		if def.Unit != "%" {
+			if found[i].V == 0 {
+				continue
+			}
+			e *= 100 / math.Abs(found[i].V)
+		}
+		out = append(out, fault{key.Couche, key.Millesime, key.Sexe, v.Methode, v.Code, e})
 	}
-	published := map[at]float64{}
-	for _, v := range r.Values {
-		if v.Methode == MethodeProducteur && v.Statut == Disponible && v.Millesime > 0 {
-			published[at{v.Key, v.Code}] = v.V
+	return out
+}
+
+// errorUnit is the unit of the errors on an indicator.
+func errorUnit(def *Definition) string {
+	if def.Unit == "%" {
+		return "points"
+	}
+	return "%"
+}
+
+// summary is the calibration of comparisons of one method; there is at least one.
+func summary(def *Definition, list []fault) Calibration {
+	c := Calibration{Indicateur: def.ID, Couche: list[0].couche, Methode: list[0].methode, N: len(list), Unite: errorUnit(def)}
+	errs := make([]float64, len(list))
+	for i, x := range list {
+		errs[i] = x.err
+		c.Moyenne += x.err
+		c.Absolue += math.Abs(x.err)
+		if i == 0 || math.Abs(x.err) > math.Abs(c.PireErreur) {
+			c.Pire, c.PireErreur = x.code, x.err
 		}
 	}
+	n := float64(len(list))
+	c.Moyenne, c.Absolue = c.Moyenne/n, c.Absolue/n
+	slices.Sort(errs)
+	c.Mediane = (errs[(len(errs)-1)/2] + errs[len(errs)/2]) / 2
+	return c
+}
+
+// groups cuts what is sorted into runs of equals.
+func groups(list []fault, same func(a, b fault) int) [][]fault {
+	var out [][]fault
+	for len(list) > 0 {
+		n := 1
+		for n < len(list) && same(list[0], list[n]) == 0 {
+			n++
+		}
+		out, list = append(out, list[:n]), list[n:]
+	}
+	return out
+}
+
+// calibrations sums the comparisons of an indicator up, by layer and method: all together, then by millésime and sex.
+func calibrations(def *Definition, list []fault) []Calibration {
+	whole := func(a, b fault) int {
+		return cmp.Or(cmp.Compare(a.couche, b.couche), cmp.Compare(a.methode, b.methode))
+	}
+	each := func(a, b fault) int {
+		return cmp.Or(whole(a, b), cmp.Compare(a.millesime, b.millesime), cmp.Compare(a.sexe, b.sexe))
+	}
+	list = slices.Clone(list)
+	slices.SortFunc(list, func(a, b fault) int { return cmp.Or(each(a, b), cmp.Compare(a.code, b.code)) })
+	var out []Calibration
+	for _, all := range groups(list, whole) {
+		out = append(out, summary(def, all))
+		for _, part := range groups(all, each) {
+			c := summary(def, part)
+			c.Millesime, c.Sexe = part[0].millesime, part[0].sexe
+			out = append(out, c)
+		}
+	}
+	return out
+}
+
+// A ranking is the order of the methods for an indicator, and what it rests on.
+type ranking struct {
+	order    []string
+	measured map[string]Calibration // those ranked by their error, all quarters together
+}
+
+// rank orders the methods of an indicator: those that were compared with the producer often enough and are fit for a gap,
+// the least mean absolute error first; those nobody measured, in the order of their rule; those that err too much. The order
+// of the rule settles ties.
+func rank(def *Definition, quarters []fault) ranking {
+	r := ranking{order: slices.Clone(methodOrder[def.Rule]), measured: map[string]Calibration{}}
+	for _, m := range r.order {
+		var own []fault
+		for _, x := range quarters {
+			if x.methode == m {
+				own = append(own, x)
+			}
+		}
+		if len(own) >= minComparisons {
+			r.measured[m] = summary(def, own)
+		}
+	}
+	tier := func(m string) int {
+		c, ok := r.measured[m]
+		switch {
+		case !ok:
+			return 1
+		case c.Absolue > errorLimit(def):
+			return 2
+		}
+		return 0
+	}
+	slices.SortStableFunc(r.order, func(a, b string) int {
+		return cmp.Or(cmp.Compare(tier(a), tier(b)), cmp.Compare(r.measured[a].Absolue, r.measured[b].Absolue))
+	})
+	return r
+}
+
+// errorLimit is the mean error beyond which a method is not fit for a gap.
+func errorLimit(def *Definition) float64 {
+	if def.Unit == "%" {
+		return maxErrorPoints
+	}
+	return maxErrorRelative
+}
+
+// why says, in French, what put the method first: its measured error; empty when it was not measured.
+func (r ranking) why(method string) string {
+	c, ok := r.measured[method]
+	if !ok {
+		return ""
+	}
+	return fmt.Sprintf("méthode classée par calage : %s %s d'écart absolu moyen au producteur sur %d comparaisons", FrenchNumber(c.Absolue, 1), c.Unite, c.N)
+}
+
+// disqualify says of the estimates by a method that errs too much on average, where the producer publishes too, by how much:
+// they are of insufficient reliability and have no gap, which would show their own error. The alerts sum it up.
+func disqualify(r *Result) []Alerte {
 	type group struct {
 		indicateur string
 		couche     geo.Layer
 		methode    string
 	}
-	type errs struct{ signed, abs, n float64 }
-	found := map[group]*errs{}
-	for _, v := range r.Values {
-		p, both := published[at{v.Key, v.Code}]
-		if !both || v.Nature != Estimation || v.Statut != Disponible {
-			continue
-		}
-		e := v.V - p
-		if units[v.Indicateur] != "%" {
-			if p == 0 {
-				continue
-			}
-			e /= p
-		}
-		g := group{v.Indicateur, v.Couche, v.Methode}
-		if found[g] == nil {
-			found[g] = &errs{}
-		}
-		found[g].signed += e
-		found[g].abs += math.Abs(e)
-		found[g].n++
+	defs := map[string]*Definition{}
+	for i := range r.Indicators {
+		defs[r.Indicators[i].ID] = &r.Indicators[i]
 	}
 	said := map[group]string{}
-	for g, e := range found {
-		limit, scale, unit := maxErrorRelative, 100.0, "%"
-		if units[g.indicateur] == "%" {
-			limit, scale, unit = maxErrorPoints, 1, "points"
-		}
-		if e.abs/e.n > limit {
-			said[g] = fmt.Sprintf("%s : là où il publie aussi, cette méthode s'en écarte de %s %s en moyenne (%d comparaisons)",
-				Disqualified, FrenchSigned(scale*e.signed/e.n, 1), unit, int(e.n))
+	for _, c := range r.Calibrations {
+		if c.Millesime == 0 && c.Absolue > errorLimit(defs[c.Indicateur]) {
+			said[group{c.Indicateur, c.Couche, c.Methode}] = fmt.Sprintf("%s : là où il publie aussi, cette méthode s'en écarte de %s %s en moyenne (%d comparaisons)",
+				Disqualified, FrenchSigned(c.Moyenne, 1), c.Unite, c.N)
 		}
 	}
 	var alerts []Alerte
@@ -84,13 +220,9 @@ func calibrate(r Result) []Alerte {
 		v.Fiabilite, v.Note = Insuffisante, joinNotes(said[g], v.Note)
 		if v.Retenue && !shown[g] {
 			shown[g] = true
-			label := v.Indicateur
-			if k := slices.IndexFunc(r.Indicators, func(d Definition) bool { return d.ID == v.Indicateur }); k >= 0 {
-				label = r.Indicators[k].Label
-			}
 			alerts = append(alerts, Alerte{ID: fmt.Sprintf("calage:%s:%s:%s", g.indicateur, g.couche, g.methode), Kind: "calibration",
 				Gravite: "attention", Objet: g.indicateur, Message: fmt.Sprintf("%s, méthode « %s » : %s ; fiabilité insuffisante, pas d'écart",
-					label, g.methode, said[g])})
+					defs[g.indicateur].Label, g.methode, said[g])})
 		}
 	}
 	return alerts

@@ -161,6 +161,22 @@ func MixtureQuantile(ds []Distribution, q float64) (v float64, ok bool) {
 	return x0 + (x1-x0)*(q-f0)/(f1-f0), true
 }
 
+// MixtureShare is the share, between 0 and 1, of the union of several populations that lies under x, by the
+// distributions of [MixtureQuantile]. ok is false when no weight is positive.
+func MixtureShare(ds []Distribution, x float64) (share float64, ok bool) {
+	under, total := 0.0, 0.0
+	for _, d := range ds {
+		if d.Weight > 0 {
+			under += d.Weight * d.cdf(x)
+			total += d.Weight
+		}
+	}
+	if total == 0 {
+		return 0, false
+	}
+	return under / total, true
+}
+
 // cdf is the share of the population under x.
 func (d *Distribution) cdf(x float64) float64 {
 	x0, f0 := 0.4*d.Deciles[0], 0.0
@@ -188,6 +204,9 @@ type terms struct {
 	sexe  string
 	mil   int
 	pop   []float64 // persons of each zone, for weights, or unknownPopulation; nil when none is known
+
+	threshold       Opt // under which a person is poor, where the definition counts them
+	thresholdSource string
 }
 
 // value is the indicator itself in a source zone: the producer's, or the ratio of its terms.
@@ -357,8 +376,9 @@ func (t *terms) mean(method string, parts []part, need float64) estimate {
 	return e
 }
 
-// quantile estimates a median from the deciles of the parts, mixed with weights w·population; where the
-// deciles are missing, from the medians weighted the same way, which is a last resort and named so.
+// quantile reads what the definition asks for from the deciles of the parts, mixed with weights w·population: a
+// quantile, a ratio of two, a share under a threshold. For a median there is also the mean of medians weighted the
+// same way, which is a last resort and named so.
 func (t *terms) quantile(parts []part, w []float64) []estimate {
 	if !t.populated(parts) {
 		return nil
@@ -374,19 +394,7 @@ func (t *terms) quantile(parts []part, w []float64) []estimate {
 			continue
 		}
 		total += mass
-		v, st, source, flagged := t.value(p.zone)
-		if st != Disponible {
-			missing = st
-			continue
-		}
-		sum += mass * v
-		weight += mass
-		mean.n++
-		mean.inside += mass * p.inside
-		mean.partMax = max(mean.partMax, mass)
-		mean.source = joinSources(mean.source, source)
-		mean.flagged = mean.flagged || flagged
-		if d, source, ok := t.distribution(p.zone); ok {
+		if d, source, flagged, ok := t.distribution(p.zone); ok {
 			d.Weight = mass
 			ds = append(ds, d)
 			dw += mass
@@ -395,6 +403,17 @@ func (t *terms) quantile(parts []part, w []float64) []estimate {
 			deciles.partMax = max(deciles.partMax, mass)
 			deciles.source = joinSources(deciles.source, source)
 			deciles.flagged = deciles.flagged || flagged
+		}
+		if v, st, source, flagged := t.value(p.zone); st == Disponible {
+			sum += mass * v
+			weight += mass
+			mean.n++
+			mean.inside += mass * p.inside
+			mean.partMax = max(mean.partMax, mass)
+			mean.source = joinSources(mean.source, source)
+			mean.flagged = mean.flagged || flagged
+		} else {
+			missing = st
 		}
 	}
 	finish := func(e *estimate, v, weight float64) {
@@ -410,35 +429,64 @@ func (t *terms) quantile(parts []part, w []float64) []estimate {
 		e.inside /= weight
 	}
 	var out []estimate
-	if v, ok := MixtureQuantile(ds, 0.5); ok {
+	if v, ok := t.read(ds); ok {
 		finish(&deciles, v, dw)
+		if t.def.Under > 0 {
+			deciles.source = joinSources(deciles.source, t.thresholdSource)
+		}
 		out = append(out, deciles)
 	}
-	v := 0.0
-	if weight > 0 {
-		v = sum / weight
+	if t.def.Rule == Mediane {
+		v := 0.0
+		if weight > 0 {
+			v = sum / weight
+		}
+		finish(&mean, v, weight)
+		out = append(out, mean)
 	}
-	finish(&mean, v, weight)
-	return append(out, mean)
+	return out
+}
+
+// read is what the definition asks of a mixture of distributions.
+func (t *terms) read(ds []Distribution) (v float64, ok bool) {
+	switch {
+	case t.def.Rule == Mediane:
+		return MixtureQuantile(ds, 0.5)
+	case t.def.Under > 0:
+		if !t.threshold.OK {
+			return 0, false
+		}
+		v, ok = MixtureShare(ds, t.threshold.V)
+		return t.scale() * v, ok
+	case t.def.Quantile > 0:
+		v, ok = MixtureQuantile(ds, t.def.Quantile)
+		if ok && t.def.Over > 0 {
+			d, _ := MixtureQuantile(ds, t.def.Over) // positive, as every decile is
+			v /= d
+		}
+		return v, ok
+	}
+	return 0, false
 }
 
 // distribution reads the nine deciles of a source zone.
-func (t *terms) distribution(zone int) (d Distribution, source string, ok bool) {
+func (t *terms) distribution(zone int) (d Distribution, source string, flagged, ok bool) {
 	if len(t.def.Deciles) != 9 {
-		return d, "", false
+		return d, "", false, false
 	}
 	for k, name := range t.def.Deciles {
 		f := t.b.facts[factKey{name, t.sexe, t.mil, t.layer}]
 		v, st := f.at(zone)
 		if st != Disponible || k > 0 && v < d.Deciles[k-1] || v <= 0 {
-			return d, "", false
+			return d, "", false, false
 		}
 		d.Deciles[k] = v
+		flagged = flagged || f.signale(zone)
 		if k == 0 || k == 8 {
 			source = joinSources(source, f.Source[zone])
 		}
 	}
-	return d, source, true
+	return d, source, flagged, true
 }
 
 // estimates runs every method that applies to the indicator over the parts of a zone. known is the zone's
@@ -503,7 +551,7 @@ func (t *terms) estimates(parts []part, known Opt) []estimate {
 		if w == nil && whole {
 			w = surfaceWeights(parts)
 		}
-		if w != nil && t.def.Rule == Mediane {
+		if w != nil {
 			out = append(out, t.quantile(parts, w)...)
 		}
 		out = append(out, t.mean(MethodeMoyenne, kept, minCoverage), t.mean(MethodePrincipal, principal, 0))

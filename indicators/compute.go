@@ -27,6 +27,8 @@ type Input struct {
 	Comparisons map[string][]string     // zone → its comparison territories
 	GeographyAs map[geo.Layer]geo.Layer // figures of the first layer meet the contours of the second
 
+	national map[string]string // indicator → the variable of its national value
+
 	Own    []string            // levels of zones of the partners' own, shared out among quarters as the IRIS are
 	Detail map[string][]string // convention → levels at which its figures may be shown; absent: all
 }
@@ -37,6 +39,8 @@ type Result struct {
 	Values     []Value
 	Ecarts     []Ecart
 	Alertes    []Alerte
+
+	Calibrations []Calibration // of open data
 }
 
 // populationVariable is the variable that holds the persons of a zone.
@@ -53,7 +57,7 @@ var methodOrder = map[Rule][]string{
 	Somme:    {MethodePopulation, MethodeCalage, MethodeSurface},
 	Ratio:    {MethodePopulation, MethodeCalage, MethodeConsolides, MethodeMoyenne, MethodePrincipal, MethodeSurface},
 	Mediane:  {MethodeDeciles, MethodeMedPonderee, MethodeMoyenne, MethodePrincipal},
-	Quantile: {MethodeMoyenne, MethodePrincipal},
+	Quantile: {MethodeDeciles, MethodeMoyenne, MethodePrincipal},
 	Aucune:   {MethodeMoyenne, MethodePrincipal},
 }
 
@@ -110,22 +114,65 @@ func series(in Input, base *Result, convention string) (Result, error) {
 
 	var r Result
 	for i := range in.Definitions {
-		values := c.indicator(&in.Definitions[i])
+		def := in.Definitions[i]
+		values, compared := c.indicator(&def)
 		if len(values) == 0 {
 			continue
 		}
-		r.Indicators = append(r.Indicators, in.Definitions[i])
+		r.Indicators = append(r.Indicators, def)
 		r.Values = append(r.Values, values...)
+		r.Calibrations = append(r.Calibrations, compared...)
 	}
 	slices.SortFunc(r.Values, CompareValues)
-	calibrations := calibrate(r)
+	disqualified := disqualify(&r)
 	if base != nil {
 		r.Values = base.under(convention, r.Values, in.Detail[convention])
 	}
 	r.Ecarts = c.gaps(r)
-	r.Alertes = append(append(c.alerts, c.review(r)...), calibrations...)
+	r.Alertes = append(append(c.alerts, c.review(r)...), disqualified...)
 	slices.SortFunc(r.Alertes, func(a, b Alerte) int { return cmp.Compare(a.ID, b.ID) })
 	return r, nil
+}
+
+// distributed gives the definitions read from another's distribution its deciles and its weight, and tells which
+// variable holds the value of each indicator.
+func distributed(defs []Definition) ([]Definition, map[string]string, error) {
+	out, variable := slices.Clone(defs), map[string]string{}
+	for i := range out {
+		d := &out[i]
+		variable[d.ID] = d.Value
+		if d.Of == "" {
+			continue
+		}
+		k := slices.IndexFunc(defs, func(x Definition) bool { return x.ID == d.Of })
+		if k < 0 || len(defs[k].Deciles) != 9 {
+			return nil, nil, fmt.Errorf("indicators: %s: of: no indicator %q with nine deciles", d.ID, d.Of)
+		}
+		d.Deciles, d.Weight = defs[k].Deciles, cmp.Or(d.Weight, defs[k].Weight)
+	}
+	return out, variable, nil
+}
+
+// nationalLevel is the level whose one zone gives the national value of an indicator.
+const nationalLevel = "metropole"
+
+// threshold is the amount under which persons are counted by an indicator such as a poverty rate, and where it stands.
+func (c *computation) threshold(def *Definition, sexe string, mil int) (Opt, string) {
+	if def.Under <= 0 {
+		return Opt{}, ""
+	}
+	if mil > 0 {
+		for _, layer := range slices.Backward(c.order) {
+			f := c.facts[factKey{c.national[def.Of], sexe, mil, layer}]
+			if layer.Level() == nationalLevel && f != nil && len(f.V) == 1 && f.Statut[0] == Disponible {
+				return Some(def.Under * f.V[0]), f.Source[0]
+			}
+		}
+	}
+	if v, ok := def.Thresholds[mil]; ok {
+		return Some(v), fmt.Sprintf("seuil %d : %s €/an", mil, FormatNumber(v))
+	}
+	return Opt{}, ""
 }
 
 // find is the layer and position of a quarter.
@@ -172,13 +219,16 @@ func (c *computation) addParts(set OverlapSet) {
 }
 
 // indicator makes every value of one indicator: what producers say of each zone, and for the quarters and the
-// references what can be made of the zones beneath.
-func (c *computation) indicator(def *Definition) []Value {
+// references what can be made of the zones beneath. The definition is told the order its methods were found to deserve.
+func (c *computation) indicator(def *Definition) ([]Value, []Calibration) {
 	var vars []string
 	if def.Value != "" {
 		vars = append(vars, def.Value)
 	}
 	vars = append(vars, def.Numerator...)
+	if def.Rule == Quantile && len(def.Deciles) == 9 { // where the producer gives the distribution alone
+		vars = append(vars, def.Deciles[0])
+	}
 	type slot struct {
 		sexe string
 		mil  int
@@ -201,17 +251,46 @@ func (c *computation) indicator(def *Definition) []Value {
 			byLayer[s] = append(byLayer[s], k.Layer)
 		}
 	}
-	var out []Value
+	var all []candidates
 	for _, s := range slots {
 		held := map[geo.Layer]*terms{}
 		for _, layer := range byLayer[s] {
 			held[layer] = c.terms(def, layer, s.sexe, s.mil)
 		}
 		for _, layer := range c.order {
-			out = append(out, c.layer(def, layer, s.sexe, s.mil, held)...)
+			all = append(all, c.layer(def, layer, s.sexe, s.mil, held)...)
 		}
 	}
-	return out
+	var compared, quarters []fault
+	for _, x := range all {
+		list := faults(def, x.key, x.found)
+		compared = append(compared, list...)
+		if slices.Contains(c.Studied, x.key.Couche.Level()) {
+			quarters = append(quarters, list...)
+		}
+	}
+	ranked := rank(def, quarters)
+	var out []Value
+	for _, x := range all {
+		out = append(out, c.choose(def, x.key, x.z, x.found, ranked)...)
+	}
+	list := calibrations(def, compared)
+	for i := range list {
+		if _, ok := ranked.measured[list[i].Methode]; ok && slices.Contains(c.Studied, list[i].Couche.Level()) {
+			list[i].Rang = 1 + slices.Index(ranked.order, list[i].Methode)
+		}
+	}
+	if len(ranked.measured) > 0 {
+		def.Methodes = ranked.order
+	}
+	return out, list
+}
+
+// candidates are what is known of one zone for one key, before one is chosen.
+type candidates struct {
+	key   Key
+	z     int
+	found []Value
 }
 
 func (c *computation) terms(def *Definition, layer geo.Layer, sexe string, mil int) *terms {
@@ -227,6 +306,7 @@ func (c *computation) terms(def *Definition, layer geo.Layer, sexe string, mil i
 			}
 		}
 	}
+	t.threshold, t.thresholdSource = c.threshold(def, sexe, mil)
 	return t
 }
 
@@ -257,7 +337,7 @@ func abs(n int) int {
 }
 
 // layer makes the values of one layer, for one sex and one millésime.
-func (c *computation) layer(def *Definition, layer geo.Layer, sexe string, mil int, held map[geo.Layer]*terms) []Value {
+func (c *computation) layer(def *Definition, layer geo.Layer, sexe string, mil int, held map[geo.Layer]*terms) []candidates {
 	set := c.layers[layer]
 	own := held[layer]
 	studied := slices.Contains(c.Studied, layer.Level())
@@ -266,7 +346,7 @@ func (c *computation) layer(def *Definition, layer geo.Layer, sexe string, mil i
 		return nil
 	}
 	key := Key{def.ID, layer, mil, sexe}
-	var out []Value
+	var out []candidates
 	for z := range set.Zones {
 		var found []Value
 		if own != nil {
@@ -277,10 +357,8 @@ func (c *computation) layer(def *Definition, layer geo.Layer, sexe string, mil i
 		switch {
 		case studied:
 			found = append(found, c.quarter(def, key, z, held)...)
-		case reference && !hasAvailable(found):
-			if v, ok := c.aggregate(def, key, z, held); ok {
-				found = append(found, v)
-			}
+		case reference: // beside what the producer says, too: that is how the methods are measured
+			found = append(found, c.aggregate(def, key, z, held, found)...)
 		}
 		if len(found) == 0 && def.Registre {
 			continue
@@ -292,7 +370,7 @@ func (c *computation) layer(def *Definition, layer geo.Layer, sexe string, mil i
 		if mil <= 0 && !slices.ContainsFunc(found, func(v Value) bool { return v.Statut == Disponible || v.Nature == Producteur }) {
 			continue
 		}
-		out = append(out, c.choose(def, key, z, found)...)
+		out = append(out, candidates{key, z, found})
 	}
 	return out
 }
@@ -483,11 +561,15 @@ func (c *computation) knownPopulation(key Key, z int) Opt {
 }
 
 // aggregate makes a reference's value from the zones that compose it: communes first, then IRIS. A sum needs
-// nearly all of them; a median comes from their deciles.
-func (c *computation) aggregate(def *Definition, key Key, z int, held map[geo.Layer]*terms) (Value, bool) {
+// nearly all of them; a median comes from their deciles. What is absent is said only where nothing else is known.
+func (c *computation) aggregate(def *Definition, key Key, z int, held map[geo.Layer]*terms, known []Value) []Value {
 	zone := c.layers[key.Couche].Zones[z]
-	var best Value
-	found := false
+	said := func(v Value) bool {
+		return slices.ContainsFunc(known, func(k Value) bool {
+			return k.Methode == v.Methode && (k.Statut == Disponible || v.Statut != Disponible)
+		})
+	}
+	var absent []Value
 	for _, level := range []string{"commune", "iris"} {
 		if level == key.Couche.Level() {
 			continue
@@ -502,12 +584,18 @@ func (c *computation) aggregate(def *Definition, key Key, z int, held map[geo.La
 				continue
 			}
 			t.share(parts)
-			e, ok := t.aggregate(parts)
-			if !ok {
-				continue
-			}
-			v := e.value(key, zone.Code, def)
-			if v.Statut == Disponible {
+			var out []Value
+			for _, e := range t.aggregate(parts) {
+				v := e.value(key, zone.Code, def)
+				if said(v) {
+					continue
+				}
+				if v.Statut != Disponible {
+					if absent == nil && !hasAvailable(known) {
+						absent = []Value{v}
+					}
+					continue
+				}
 				if e.cover < 0.98 {
 					v.Fiabilite = min(v.Fiabilite, Moyenne)
 				}
@@ -516,14 +604,14 @@ func (c *computation) aggregate(def *Definition, key Key, z int, held map[geo.La
 					v.Note = joinNotes(v.Note, fmt.Sprintf("%s %s, vue sur les contours %s", Rapprochee, as, source))
 				}
 				v.share(c.shared(t, parts))
-				return v, true
+				out = append(out, v)
 			}
-			if !found {
-				best, found = v, true
+			if len(out) > 0 {
+				return out
 			}
 		}
 	}
-	return best, found
+	return absent
 }
 
 // share sets what each component is of the whole: by population where that of every one is known, else by number.
@@ -545,32 +633,28 @@ func (t *terms) share(parts []part) {
 	}
 }
 
-// aggregate sums whole components, or takes the median of their mixture.
-func (t *terms) aggregate(parts []part) (estimate, bool) {
+// aggregate sums whole components, or reads the mixture of their distributions.
+func (t *terms) aggregate(parts []part) []estimate {
 	w := slices.Repeat([]float64{1}, len(parts))
 	switch t.def.Rule {
 	case Somme:
-		return t.combine(MethodeAgregation, parts, w), true
+		return []estimate{t.combine(MethodeAgregation, parts, w)}
 	case Ratio:
 		if t.hasTerms() {
-			return t.combine(MethodeAgregation, parts, w), true
+			return []estimate{t.combine(MethodeAgregation, parts, w)}
 		}
-	case Mediane:
-		for _, e := range t.quantile(parts, w) {
-			if e.statut == Disponible {
-				return e, true
-			}
-		}
+	case Mediane, Quantile:
+		return slices.DeleteFunc(t.quantile(parts, w), func(e estimate) bool { return e.statut != Disponible })
 	}
-	return estimate{}, false
+	return nil
 }
 
 // choose marks the value that is shown and gives it the range of the methods. Where nothing is available the
 // zone still has a value, whose statut says why.
-func (c *computation) choose(def *Definition, key Key, z int, found []Value) []Value {
+func (c *computation) choose(def *Definition, key Key, z int, found []Value, ranked ranking) []Value {
 	zone := c.layers[key.Couche].Zones[z].Code
 	order := append([]string{MethodeProducteur, MethodePassage, MethodeAgregation}, c.Methods[zone])
-	order = append(order, methodOrder[def.Rule]...)
+	order = append(order, ranked.order...)
 	best := -1
 	rank := func(m string) int {
 		if i := slices.Index(order, m); i >= 0 {
@@ -614,6 +698,13 @@ func (c *computation) choose(def *Definition, key Key, z int, found []Value) []V
 	found[best].Retenue = true
 	if found[best].Nature == Estimation && found[best].Statut == Disponible {
 		found[best].Min, found[best].Max = lo, hi
+		switch m := found[best].Methode; {
+		case !slices.Contains(c.Studied, key.Couche.Level()):
+		case m == c.Methods[zone]:
+			found[best].Note = joinNotes(found[best].Note, "méthode nommée par le projet")
+		default:
+			found[best].Note = joinNotes(found[best].Note, ranked.why(m))
+		}
 	}
 	return found
 }

@@ -482,3 +482,87 @@ func TestFrenchNumber(t *testing.T) {
 		t.Errorf("FrenchSigned: %q", got)
 	}
 }
+
+// A quantile, a rapport interdécile and a poverty rate of a quarter are read from the mixture its median comes from.
+func TestReadFromTheDistribution(t *testing.T) {
+	codes := []string{"130470001", "130470002"}
+	in := territory()
+	for k := range 9 {
+		name := "d" + string(rune('1'+k))
+		in.Columns = append(in.Columns, column("kit.csv", "iris", 2016, name, "T", 2019, codes, 1000+100*float64(k+1), 1400+100*float64(k+1)))
+	}
+	in.Definitions = append(in.Definitions,
+		Definition{ID: "d9", Unit: "€/an", Rule: Quantile, Value: "d9", Of: "niveau", Quantile: 0.9},
+		Definition{ID: "interdecile", Unit: "ratio", Rule: Quantile, Value: "rd", Of: "niveau", Quantile: 0.9, Over: 0.1},
+		Definition{ID: "pauvrete", Unit: "%", Rule: Quantile, Value: "tp60", Of: "niveau", Under: 0.6, Scale: 100, Thresholds: map[int]float64{2019: 1500}})
+	r := compute(t, in)
+	// Surface weights: 0.4 × 1 000 and 0.1 × 3 000 persons. Under 1 500: half of the first and a tenth of the second;
+	// 90 % of the 700 persons are under 2 157.14: 400 + 300 × 0.7667 = 630 (the first's tail ends at 2.2 × 1 900).
+	_, all := shown(r, "pauvrete", "QP013061", 2019, "T")
+	if got, want := all[MethodeDeciles].V, 100*(400*0.5+300*0.1)/700; math.Abs(got-want) > 1e-9 {
+		t.Errorf("poverty rate %v, want %v", got, want)
+	}
+	first := Distribution{Weight: 400, Deciles: [9]float64{1100, 1200, 1300, 1400, 1500, 1600, 1700, 1800, 1900}}
+	second := Distribution{Weight: 300, Deciles: [9]float64{1500, 1600, 1700, 1800, 1900, 2000, 2100, 2200, 2300}}
+	for _, q := range []float64{0.1, 0.9} {
+		x, _ := MixtureQuantile([]Distribution{first, second}, q)
+		if p, _ := MixtureShare([]Distribution{first, second}, x); math.Abs(p-q) > 1e-12 {
+			t.Errorf("%v %% are under the quantile %v", p, q)
+		}
+	}
+	d9, _ := MixtureQuantile([]Distribution{first, second}, 0.9)
+	d1, _ := MixtureQuantile([]Distribution{first, second}, 0.1)
+	if _, all = shown(r, "d9", "QP013061", 2019, "T"); math.Abs(all[MethodeDeciles].V-d9) > 1e-9 {
+		t.Errorf("D9 %v, want %v", all[MethodeDeciles].V, d9)
+	}
+	if _, all = shown(r, "interdecile", "QP013061", 2019, "T"); math.Abs(all[MethodeDeciles].V-d9/d1) > 1e-9 {
+		t.Errorf("D9/D1 %v, want %v", all[MethodeDeciles].V, d9/d1)
+	}
+
+	// The national value, where a source gives it, passes before the amount of the definition.
+	in.Columns = append(in.Columns, column("kit.csv", "metropole", 2020, "d5", "T", 2019, []string{"1"}, 2000))
+	in.Layers = append(in.Layers, geo.ZoneSet{Layer: "metropole-2020", Zones: []geo.Zone{{Code: "1"}}})
+	_, all = shown(compute(t, in), "pauvrete", "QP013061", 2019, "T")
+	if got, want := all[MethodeDeciles].V, 100*(400*0.2+300*0.1*600/900)/700; math.Abs(got-want) > 1e-9 {
+		t.Errorf("poverty rate under 1 200: %v, want %v", got, want)
+	}
+}
+
+// The order of the methods of an indicator is that of their errors where they could be measured often enough; the order
+// of the rule settles ties, and stands for those nobody measured.
+func TestMethodsAreRankedByTheirError(t *testing.T) {
+	def := &Definition{ID: "taux", Unit: "%", Rule: Ratio}
+	var list []fault
+	for i := range 12 {
+		code := string(rune('a' + i))
+		sign := float64(1 - 2*(i%2))
+		list = append(list, fault{"qpv-2015", 2016, "T", MethodeSurface, code, 1 * sign}, fault{"qpv-2015", 2016, "T", MethodePopulation, code, 8},
+			fault{"qpv-2015", 2016, "T", MethodeCalage, code, 2 * sign}, fault{"qpv-2015", 2016, "T", MethodeMoyenne, code, 2})
+	}
+	list = append(list, fault{"qpv-2015", 2016, "T", MethodePrincipal, "a", 0}) // once: not enough
+	r := rank(def, list)
+	want := []string{MethodeSurface, MethodeCalage, MethodeMoyenne, MethodeConsolides, MethodePrincipal, MethodePopulation}
+	if diff := cmp.Diff(want, r.order); diff != "" {
+		t.Errorf("order (-want +got):\n%s", diff)
+	}
+	if why := r.why(MethodeCalage); !strings.Contains(why, "2,0 points d'écart absolu moyen au producteur sur 12 comparaisons") || r.why(MethodePrincipal) != "" {
+		t.Errorf("why: %q", why)
+	}
+	all := calibrations(def, list)
+	i := slices.IndexFunc(all, func(c Calibration) bool { return c.Methode == MethodeCalage && c.Millesime == 0 })
+	if c := all[i]; c.N != 12 || c.Moyenne != 0 || c.Absolue != 2 || c.Mediane != 0 || c.Pire != "a" || c.PireErreur != 2 || c.Unite != "points" {
+		t.Errorf("calibration: %+v", c)
+	}
+	if c := all[i+1]; c.Millesime != 2016 || c.Sexe != "T" || c.N != 12 {
+		t.Errorf("of the year: %+v", c)
+	}
+	// Nothing measured: the order of the rule. A method named by the project stands whatever the errors.
+	if r := rank(def, list[:9]); !slices.Equal(r.order, methodOrder[Ratio]) {
+		t.Errorf("order of the rule: %v", r.order)
+	}
+	in := territory(column("rp.csv", "iris", 2016, "taux", "T", 2018, []string{"130470001", "130470002"}, 12, 20))
+	in.Methods = map[string]string{"QP013061": MethodePrincipal}
+	if v, _ := shown(compute(t, in), "taux", "QP013061", 2018, "T"); v.Methode != MethodePrincipal || !strings.Contains(v.Note, "nommée par le projet") {
+		t.Errorf("named: %+v", v)
+	}
+}

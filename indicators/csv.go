@@ -19,6 +19,8 @@ var (
 		"reference_inclut", "statut", "motif", "methode", "fiabilite", "methode_reference", "fiabilite_reference"}
 	OverlapsHeader = []string{"couche_de", "code_de", "nom_de", "couche_vers", "code_vers", "nom_vers",
 		"aire_m2", "part_de", "part_vers", "marge_part", "note"}
+	CalibrationHeader = []string{"indicateur", "couche", "millesime", "sexe", "methode", "nombre", "unite", "ecart_moyen",
+		"ecart_absolu_moyen", "ecart_median", "code_extreme", "nom_extreme", "ecart_extreme", "rang"}
 )
 
 // FormatNumber writes v with at most ten significant digits: what the last bits of a sum add beyond
@@ -150,6 +152,18 @@ func WriteEcartsCSV(w io.Writer, e *Edition, ecarts []Ecart) error {
 	})
 }
 
+// WriteCalibrationCSV writes how far methods are from the producers, in the order given. Without a millésime, a row is of
+// all of them and of both sexes together; without a rang, its method was not ranked by its error.
+func WriteCalibrationCSV(w io.Writer, e *Edition, list []Calibration) error {
+	names := NewNames(e)
+	return writeCSV(w, CalibrationHeader, len(list), func(i int) []string {
+		c := list[i]
+		return []string{c.Indicateur, string(c.Couche), FormatMillesime(c.Millesime), c.Sexe, c.Methode, strconv.Itoa(c.N), c.Unite,
+			FormatNumber(c.Moyenne), FormatNumber(c.Absolue), FormatNumber(c.Mediane), c.Pire, names.Zone(c.Couche, c.Pire),
+			FormatNumber(c.PireErreur), FormatMillesime(c.Rang)}
+	})
+}
+
 // WriteOverlapsCSV writes every pair of the sets, which are those of the edition or a selection of them.
 func WriteOverlapsCSV(w io.Writer, e *Edition, sets []OverlapSet) error {
 	c := csv.NewWriter(w)
@@ -230,6 +244,42 @@ func SeriesRows(e *Edition, values []Value) []SeriesRow {
 			v.Min.pointer(), v.Max.pointer(), v.IC95Bas.pointer(), v.IC95Haut.pointer(), v.Fiabilite.String(), v.Source, v.Note}
 		if v.Millesime > 0 {
 			r.Millesime = &v.Millesime
+		}
+		rows = append(rows, r)
+	}
+	return rows
+}
+
+// A CalibrationRow is one line of the calibration, as JSON: the columns of [CalibrationHeader].
+type CalibrationRow struct {
+	Indicateur string    `json:"indicateur"`
+	Couche     geo.Layer `json:"couche"`
+	Millesime  *int      `json:"millesime"`
+	Sexe       string    `json:"sexe"`
+	Methode    string    `json:"methode"`
+	N          int       `json:"nombre"`
+	Unite      string    `json:"unite"`
+	Moyenne    *float64  `json:"ecart_moyen"`
+	Absolue    *float64  `json:"ecart_absolu_moyen"`
+	Mediane    *float64  `json:"ecart_median"`
+	Pire       string    `json:"code_extreme"`
+	PireNom    string    `json:"nom_extreme"`
+	PireErreur *float64  `json:"ecart_extreme"`
+	Rang       *int      `json:"rang"`
+}
+
+// CalibrationRows turns calibrations into rows for JSON.
+func CalibrationRows(e *Edition, list []Calibration) []CalibrationRow {
+	names := NewNames(e)
+	rows := make([]CalibrationRow, 0, len(list))
+	for _, c := range list {
+		r := CalibrationRow{c.Indicateur, c.Couche, nil, c.Sexe, c.Methode, c.N, c.Unite, Some(c.Moyenne).pointer(), Some(c.Absolue).pointer(),
+			Some(c.Mediane).pointer(), c.Pire, names.Zone(c.Couche, c.Pire), Some(c.PireErreur).pointer(), nil}
+		if c.Millesime > 0 {
+			r.Millesime = &c.Millesime
+		}
+		if c.Rang > 0 {
+			r.Rang = &c.Rang
 		}
 		rows = append(rows, r)
 	}

@@ -1,6 +1,9 @@
 package indicators
 
-import "strings"
+import (
+	"fmt"
+	"strings"
+)
 
 // A Rule says how figures of an indicator combine over zones.
 type Rule string
@@ -35,9 +38,23 @@ type Definition struct {
 	Deciles []string `yaml:"deciles,omitempty" json:"deciles,omitempty"`
 	Weight  string   `yaml:"weight,omitempty" json:"weight,omitempty"`
 
+	// Of is the indicator whose distribution this one is read from: its deciles and weight hold here too. Quantile
+	// (between 0 and 1) is the point read; divided by the point Over when that is given, for a rapport interdécile.
+	Of       string  `yaml:"of,omitempty" json:"of,omitempty"`
+	Quantile float64 `yaml:"quantile,omitempty" json:"quantile,omitempty"`
+	Over     float64 `yaml:"over,omitempty" json:"over,omitempty"`
+	// Under asks instead for the share of persons under Under times the national value of Of in the same year; where no
+	// source gives that, under the amount Thresholds gives for the year.
+	Under      float64         `yaml:"under,omitempty" json:"under,omitempty"`
+	Thresholds map[int]float64 `yaml:"thresholds,omitempty" json:"thresholds,omitempty"`
+
 	Unbounded bool `yaml:"unbounded,omitempty" json:"unbounded,omitempty"` // a percentage that may lie outside 0–100
 	// Registre says that it is of a register: known of the zones it names only, and compared to nothing.
 	Registre bool `yaml:"-" json:"registre,omitempty"`
+
+	// Methodes is the order the methods of the quarters were found to deserve against the producers' values, in an edition
+	// where they could be compared; else that of the rule holds.
+	Methodes []string `yaml:"-" json:"methodes,omitempty"`
 
 	Note string `yaml:"note,omitempty" json:"note,omitempty"` // limits, breaks: in French
 }
@@ -56,6 +73,12 @@ func (d Definition) Formula() string {
 		}
 	case len(d.Numerator) > 0:
 		s = strings.Join(d.Numerator, " + ")
+	case d.Under > 0:
+		s = fmt.Sprintf("%s, sinon part sous %s × %s national, lue sur les déciles", d.Value, FormatNumber(d.Under), d.Of)
+	case d.Over > 0:
+		s = fmt.Sprintf("%s, sinon quantile %s / quantile %s, lus sur les déciles", d.Value, FormatNumber(d.Quantile), FormatNumber(d.Over))
+	case d.Quantile > 0:
+		s = fmt.Sprintf("%s, sinon quantile %s lu sur les déciles", d.Value, FormatNumber(d.Quantile))
 	default:
 		s = d.Value
 	}

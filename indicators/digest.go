@@ -56,7 +56,7 @@ func Digest(e *Edition) (string, error) {
 		w.flag(x.ReferenceInclut)
 	}
 	// The rest is short: its JSON will do.
-	rest, err := json.Marshal([]any{e.Schematic, e.Indicators, e.Sources, e.Alertes, e.Equipements})
+	rest, err := json.Marshal([]any{e.Schematic, e.Indicators, e.Sources, e.Alertes, e.Equipements, e.Calibrations})
 	if err != nil {
 		return "", err
 	}

@@ -156,6 +156,9 @@ func (l links) findComponents(layer geo.Layer, z int, source geo.Layer) []part {
 	have := map[string]bool{}
 	for i := range l.b.layers[source].Zones {
 		commune := l.commune(source, i)
+		if commune != zone.Code && layer.Level() == "commune" && source.Level() == "iris" && arrondissements(zone.Code) == commune {
+			commune = l.b.layers[source].Zones[i].Code[:5] // an arrondissement is made of the IRIS of its code
+		}
 		if _, in := slices.BinarySearch(members, commune); in {
 			parts = append(parts, part{zone: i})
 			have[commune] = true

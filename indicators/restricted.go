@@ -15,6 +15,10 @@ import (
 // it; those of each convention are then made of open data and of its own, never of two conventions, and only stand
 // where open data have no figure.
 func Compute(in Input) (Result, error) {
+	var err error
+	if in.Definitions, in.national, err = distributed(in.Definitions); err != nil {
+		return Result{}, err
+	}
 	byConvention := map[string][]Column{}
 	for _, c := range in.Columns {
 		byConvention[c.Convention] = append(byConvention[c.Convention], c)
@@ -171,9 +175,13 @@ func (m *merger) result(in Input) Result {
 	var r Result
 	for _, d := range in.Definitions {
 		if m.defs[d.ID] {
+			if i := slices.IndexFunc(m.base.Indicators, func(b Definition) bool { return b.ID == d.ID }); i >= 0 {
+				d = m.base.Indicators[i]
+			}
 			r.Indicators = append(r.Indicators, d)
 		}
 	}
+	r.Calibrations = m.base.Calibrations
 	for _, list := range m.values {
 		r.Values = append(r.Values, list...)
 	}

@@ -245,6 +245,8 @@ type Edition struct {
 	Sources     []Source      // ordered by ID
 	Alertes     []Alerte      // ordered by ID
 	Equipements []Equipement  // ordered by code
+
+	Calibrations []Calibration // in catalogue order, then by layer, method, millésime and sex
 }
 
 // Layer returns the edition's layer of that name, or nil.

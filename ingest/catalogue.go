@@ -867,6 +867,21 @@ func LoadDefinitions(name string, b []byte) ([]indicators.Definition, error) {
 		if len(d.Deciles) != 0 && len(d.Deciles) != 9 {
 			no("deciles: %d variables: D1 to D9 are nine", len(d.Deciles))
 		}
+		if d.Of == "" && (d.Quantile != 0 || d.Over != 0 || d.Under != 0) {
+			no("of: missing: quantile, over and under are read from the distribution of another indicator")
+		}
+		if d.Of != "" && d.Rule != indicators.Quantile {
+			no("rule: %q: what is read from a distribution has rule quantile", d.Rule)
+		}
+		if d.Of != "" && (d.Quantile == 0) == (d.Under == 0) {
+			no("of: give either quantile (0.1 for the first decile) or under (0.6 for the poverty rate)")
+		}
+		if d.Quantile < 0 || d.Quantile >= 1 || d.Over < 0 || d.Over >= 1 {
+			no("quantile, over: between 0 and 1")
+		}
+		if d.Under < 0 || d.Over != 0 && d.Quantile == 0 || len(d.Thresholds) > 0 && d.Under == 0 {
+			no("under is positive; over needs quantile, and thresholds need under")
+		}
 		for _, s := range d.Sexes {
 			if !slices.Contains(sexes, s) {
 				no("sexes: %q: T, F or H", s)

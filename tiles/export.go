@@ -15,12 +15,13 @@ import (
 
 // The sheets of a workbook, in order. "Lisez-moi" is always the first.
 const (
-	SheetReadme   = "Lisez-moi"
-	SheetSeries   = "Séries"
-	SheetEcarts   = "Écarts"
-	SheetOverlaps = "Recouvrements"
-	SheetSources  = "Sources"
-	SheetAlertes  = "Alertes"
+	SheetReadme      = "Lisez-moi"
+	SheetSeries      = "Séries"
+	SheetEcarts      = "Écarts"
+	SheetOverlaps    = "Recouvrements"
+	SheetCalibration = "Calibration"
+	SheetSources     = "Sources"
+	SheetAlertes     = "Alertes"
 )
 
 // WorkbookOptions choose what goes in a workbook. The zero value is the whole edition.
@@ -29,6 +30,8 @@ type WorkbookOptions struct {
 	Values   []indicators.Value      // nil: the edition's shown values
 	Ecarts   []indicators.Ecart      // nil: the edition's
 	Overlaps []indicators.OverlapSet // nil: the edition's
+
+	Calibrations []indicators.Calibration // nil: the edition's
 }
 
 // maxSheetRows is what a worksheet holds.
@@ -50,6 +53,9 @@ func WriteWorkbook(w io.Writer, e *indicators.Edition, o WorkbookOptions) error 
 	if o.Overlaps == nil {
 		o.Overlaps = e.Overlaps
 	}
+	if o.Calibrations == nil {
+		o.Calibrations = e.Calibrations
+	}
 	f := excelize.NewFile()
 	defer f.Close() //nolint:errcheck // only removes temporary files
 	b := &book{f: f, e: e, names: indicators.NewNames(e), defs: map[string]*indicators.Definition{}, formats: map[string]int{}}
@@ -64,6 +70,7 @@ func WriteWorkbook(w io.Writer, e *indicators.Edition, o WorkbookOptions) error 
 		write func(*sheet, WorkbookOptions) error
 	}{
 		{SheetReadme, b.readme}, {SheetSeries, b.series}, {SheetEcarts, b.ecarts}, {SheetOverlaps, b.overlaps},
+		{SheetCalibration, b.calibration},
 		{SheetSources, b.sources}, {SheetAlertes, b.alertes},
 	}
 	for _, x := range sheets {
@@ -415,6 +422,7 @@ func (b *book) readme(s *sheet, o WorkbookOptions) error {
 		{SheetSeries, "une ligne par indicateur, zone, millésime et sexe (T : ensemble, F : femmes, H : hommes)"},
 		{SheetEcarts, "écart de chaque zone à ses références : en points pour les taux, en % pour les montants ; le rapport est la valeur de la zone divisée par celle de la référence"},
 		{SheetOverlaps, "part commune à deux zones ; la marge dit de combien la part varie si les limites bougent de 10 m ; « liseré » : recouvrement trop mince pour compter"},
+		{SheetCalibration, "écart de chaque méthode d'estimation au producteur, là où les deux donnent une valeur ; sans millésime : tous ensemble"},
 		{SheetSources, "les fichiers lus, leur producteur, leur licence et leur empreinte"},
 		{SheetAlertes, "ce qu'une personne doit vérifier avant de publier"},
 	} {

@@ -216,7 +216,7 @@ func (p *published) page(q query) (*pageView, error) {
 			pageLink{"/api/series?" + sel.Encode(), "Séries (JSON)"})
 	}
 	v.Links = append(v.Links, pageLink{"/api/recouvrements.csv", "Recouvrements (CSV)"}, pageLink{"/api/recouvrements.xlsx", "Recouvrements (classeur)"},
-		pageLink{"/api/indicateurs", "Indicateurs (JSON)"}, pageLink{"/api/editions", "Édition et sources (JSON)"},
+		pageLink{"/calibration", "Écart des méthodes aux producteurs"}, pageLink{"/api/indicateurs", "Indicateurs (JSON)"}, pageLink{"/api/editions", "Édition et sources (JSON)"},
 		pageLink{"/collections", "Couches (GeoJSON)"}, pageLink{"/tiles/style.json", "Style des tuiles"})
 	for _, l := range p.layers {
 		v.Layers = append(v.Layers, layerLink{string(l.set.Layer), l.title(), len(l.zones), l.drawn > 0})

@@ -117,6 +117,7 @@ func (s *Server) Handler() http.Handler {
 	r.Group(func(r chi.Router) {
 		r.Use(func(h http.Handler) http.Handler { return compress(h) })
 		r.Get("/", s.data(s.handlePage))
+		r.Get("/calibration", s.data(s.handleCalibrationPage))
 		r.Get("/tiles/style.json", s.data(s.handleStyle))
 		r.Get("/tiles/{layers}.json", s.data(s.handleTileJSON))
 		r.Get("/collections", s.data(s.handleCollections))
@@ -129,6 +130,7 @@ func (s *Server) Handler() http.Handler {
 		for _, f := range []string{"", ".csv", ".xlsx"} {
 			r.Get("/api/series"+f, s.data(s.handleSeries(f)))
 			r.Get("/api/ecarts"+f, s.data(s.handleEcarts(f)))
+			r.Get("/api/calibration"+f, s.data(s.handleCalibration(f)))
 			r.Get("/api/recouvrements"+f, s.data(s.handleOverlaps(f)))
 		}
 	})

@@ -22,6 +22,7 @@ var exports = map[string][]string{
 	"series":        {"csv", "xlsx"},
 	"ecarts":        {"csv", "xlsx"},
 	"recouvrements": {"csv", "xlsx"},
+	"calibration":   {"csv", "xlsx"},
 	"zones":         {"geojson"},
 	"":              {"csv", "xlsx", "geojson"},
 }
@@ -31,6 +32,7 @@ var sheets = map[string][]string{
 	"series":        {tiles.SheetSeries, tiles.SheetSources},
 	"ecarts":        {tiles.SheetEcarts, tiles.SheetSources},
 	"recouvrements": {tiles.SheetOverlaps},
+	"calibration":   {tiles.SheetCalibration, tiles.SheetSources},
 }
 
 func (a *app) exportCmd() *cobra.Command {
@@ -43,7 +45,7 @@ func (a *app) exportCmd() *cobra.Command {
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			formats, ok := exports[what]
 			if !ok {
-				return usage{fmt.Errorf("--what %s: one of series, ecarts, recouvrements, zones", what)}
+				return usage{fmt.Errorf("--what %s: one of series, ecarts, recouvrements, calibration, zones", what)}
 			}
 			if !slices.Contains(formats, format) {
 				return usage{fmt.Errorf("--format %s: one of %v for this export", format, formats)}
@@ -68,7 +70,7 @@ func (a *app) exportCmd() *cobra.Command {
 			})
 		},
 	}
-	c.Flags().StringVar(&what, "what", "", "series, ecarts, recouvrements or zones (default: all)")
+	c.Flags().StringVar(&what, "what", "", "series, ecarts, recouvrements, calibration or zones (default: all)")
 	c.Flags().StringVar(&format, "format", "xlsx", "csv, xlsx or geojson")
 	c.Flags().StringVarP(&out, "output", "o", "", "file to write; a folder where there are several")
 	c.Flags().StringVar(&id, "edition", "", "edition to read (default: the published one)")
@@ -101,6 +103,7 @@ func writeExport(e *indicators.Edition, what, format, out string) ([]string, err
 		"series":        func(w io.Writer) error { return indicators.WriteSeriesCSV(w, e, shown) },
 		"ecarts":        func(w io.Writer) error { return indicators.WriteEcartsCSV(w, e, e.Ecarts) },
 		"recouvrements": func(w io.Writer) error { return indicators.WriteOverlapsCSV(w, e, e.Overlaps) },
+		"calibration":   func(w io.Writer) error { return indicators.WriteCalibrationCSV(w, e, e.Calibrations) },
 	}
 	var written []string
 	put := func(path string, f func(io.Writer) error) error {
@@ -118,7 +121,7 @@ func writeExport(e *indicators.Edition, what, format, out string) ([]string, err
 	case format == "csv" && what != "":
 		return []string{out}, writeFile(out, tables[what])
 	case format == "csv":
-		for _, name := range []string{"series", "ecarts", "recouvrements"} {
+		for _, name := range []string{"series", "ecarts", "recouvrements", "calibration"} {
 			if err := put(filepath.Join(out, name+".csv"), tables[name]); err != nil {
 				return written, err
 			}

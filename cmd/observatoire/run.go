@@ -162,7 +162,7 @@ func (a *app) run(ctx context.Context, p *project, st store.Store) (*indicators.
 		return nil, refused{fmt.Errorf("%s: %w", filepath.Join(p.dir, projectFile), err)}
 	}
 	e := &indicators.Edition{Title: p.Title, Layers: sets, Overlaps: overlaps, Indicators: result.Indicators,
-		Values: result.Values, Ecarts: result.Ecarts, Sources: sources, Alertes: result.Alertes, Equipements: facilities}
+		Values: result.Values, Ecarts: result.Ecarts, Sources: sources, Alertes: result.Alertes, Equipements: facilities, Calibrations: result.Calibrations}
 	for _, s := range sets {
 		e.Schematic = e.Schematic || s.Schematic
 	}
@@ -954,7 +954,7 @@ func (p *project) scope(sets []geo.ZoneSet) tableScope {
 		departements: slices.Sorted(maps.Keys(departements)),
 		Scope: ingest.Scope{
 			Keep: func(level, code string) bool {
-				if held[level][code] {
+				if held[level][code] || level == "metropole" { // national values: thresholds rest on them
 					return true
 				}
 				// The quarters of other communes are not studied; the mesh of the département is kept whole.

@@ -130,7 +130,10 @@ var indicatorColumns = []settingColumn{
 	{"règle", "rule", textSetting, []string{"somme", "ratio", "mediane", "quantile", "aucune"}, 12},
 	{"sexes", "sexes", listSetting, nil, 12}, {"décimales", "decimals", numberSetting, nil, 10}, {"variable", "value", textSetting, nil, 30},
 	{"numérateur", "numerator", listSetting, nil, 30}, {"dénominateur", "denominator", listSetting, nil, 30}, {"échelle", "scale", numberSetting, nil, 10},
-	{"déciles", "deciles", listSetting, nil, 20}, {"pondération", "weight", textSetting, nil, 20}, {"note", "note", textSetting, nil, 60},
+	{"déciles", "deciles", listSetting, nil, 20}, {"pondération", "weight", textSetting, nil, 20},
+	{"distribution de", "of", textSetting, nil, 24}, {"quantile", "quantile", numberSetting, nil, 10}, {"divisé par le quantile", "over", numberSetting, nil, 12},
+	{"sous cette part de la médiane nationale", "under", numberSetting, nil, 14}, {"seuils par millésime", "thresholds", yamlSetting, nil, 20},
+	{"note", "note", textSetting, nil, 60},
 }
 
 var cardColumns = []settingColumn{

@@ -292,14 +292,18 @@ func (a *app) seriesTable(e *indicators.Edition, values []indicators.Value) erro
 		decimals[d.ID] = d.Decimals
 	}
 	w := tabwriter.NewWriter(a.stdout, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "indicateur\tcouche\tzone\tannée\tsexe\tvaleur\tméthode\tfiabilité\tsource")
+	fmt.Fprintln(w, "indicateur\tcouche\tzone\tannée\tsexe\tvaleur\tselon les méthodes\tméthode\tfiabilité\tsource")
 	for _, v := range values {
 		shown := v.Statut.String()
 		if v.Statut == indicators.Disponible {
 			shown = indicators.FrenchNumber(v.V, decimals[v.Indicateur]) + " " + names.Unit(v.Indicateur)
 		}
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", v.Indicateur, v.Couche, names.Zone(v.Couche, v.Code),
-			indicators.LabelMillesime(v.Millesime), v.Sexe, shown, v.Methode, v.Fiabilite, v.Source)
+		between := ""
+		if v.Min.OK && v.Max.OK {
+			between = indicators.FrenchNumber(v.Min.V, decimals[v.Indicateur]) + " à " + indicators.FrenchNumber(v.Max.V, decimals[v.Indicateur])
+		}
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", v.Indicateur, v.Couche, names.Zone(v.Couche, v.Code),
+			indicators.LabelMillesime(v.Millesime), v.Sexe, shown, between, v.Methode, v.Fiabilite, v.Source)
 	}
 	return w.Flush()
 }

@@ -397,6 +397,9 @@ func sampleEdition(id string) *indicators.Edition {
 		},
 		Sources: []indicators.Source{sampleSource, {ID: "z", Unknown: []string{}, Rows: 3, Convention: "ops", Depose: "2016-03-14"}},
 		Alertes: []indicators.Alerte{{ID: "couverture/QP974001", Kind: "couverture", Gravite: "attention", Objet: "QP974001", Message: "Couverture de 50 %.", Convention: "ops"}},
+		Calibrations: []indicators.Calibration{
+			{Indicateur: "niveau_de_vie_median", Couche: "qpv-2015", Methode: "surface", N: 65, Unite: "%", Moyenne: -52.1, Absolue: 52.1, Mediane: -50, Pire: "QP974001", PireErreur: -99, Rang: 2},
+			{Indicateur: "niveau_de_vie_median", Couche: "qpv-2015", Millesime: 2019, Sexe: "F", Methode: "surface", N: 1, Unite: "points", Mediane: 1e-300, PireErreur: -0.5}},
 	}
 }
 

@@ -446,6 +446,13 @@ func readEditionFile(ctx context.Context, path string) (*indicators.Edition, err
 	e := &indicators.Edition{}
 	tables := editionTables(e)
 	for i := range tables {
+		var there int // a file of an earlier version of the program lacks the tables that came since
+		if err := db.QueryRowContext(ctx, "SELECT count(*) FROM sqlite_master WHERE name = ?", tables[i].name).Scan(&there); err != nil {
+			return nil, fmt.Errorf("%s: %w", path, err)
+		}
+		if there == 0 && i >= outlineTables {
+			continue
+		}
 		if err := readRows(ctx, db, &tables[i], "ORDER BY rang"); err != nil {
 			return nil, fmt.Errorf("%s: %w", path, err)
 		}

@@ -177,6 +177,10 @@ Layer name: alerte
 Geometry: None
 Feature Count: 1
 FID Column = rang
+Layer name: calibration
+Geometry: None
+Feature Count: 2
+FID Column = rang
 Layer name: equipement_zone
 Geometry: None
 Feature Count: 3

@@ -336,6 +336,7 @@ func editionTables(e *indicators.Edition) []table {
 	var gap indicators.Ecart
 	var src indicators.Source
 	var al indicators.Alerte
+	var cal indicators.Calibration
 
 	return []table{
 		{
@@ -423,6 +424,13 @@ func editionTables(e *indicators.Edition) []table {
 			fields: []field{{"id", &al.ID}, {"genre", &al.Kind}, {"gravite", &al.Gravite}, {"objet", &al.Objet},
 				{"message", &al.Message}, {"convention", &al.Convention}},
 			next: over(e.Alertes, &al), add: into(&e.Alertes, &al),
+		}, {
+			name: "calibration", title: "Écart de chaque méthode au producteur, par indicateur et couche",
+			fields: []field{{"indicateur", &cal.Indicateur}, {"couche", (*string)(&cal.Couche)}, {"millesime", (*year)(&cal.Millesime)},
+				{"sexe", &cal.Sexe}, {"methode", &cal.Methode}, {"nombre", &cal.N}, {"unite", &cal.Unite}, {"ecart_moyen", &cal.Moyenne},
+				{"ecart_absolu_moyen", &cal.Absolue}, {"ecart_median", &cal.Mediane}, {"zone_extreme", &cal.Pire},
+				{"ecart_extreme", &cal.PireErreur}, {"rang_methode", &cal.Rang}},
+			next: over(e.Calibrations, &cal), add: into(&e.Calibrations, &cal),
 		},
 	}
 }
