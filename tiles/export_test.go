@@ -27,7 +27,7 @@ func TestWriteWorkbook(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff([]string{SheetReadme, SheetSeries, SheetEcarts, SheetOverlaps, SheetSources, SheetAlertes}, f.GetSheetList()); diff != "" {
+	if diff := cmp.Diff([]string{SheetReadme, SheetSeries, SheetEcarts, SheetOverlaps, SheetCalibration, SheetSources, SheetAlertes}, f.GetSheetList()); diff != "" {
 		t.Errorf("sheets (-want +got):\n%s", diff)
 	}
 	rows, err := f.GetRows(SheetSeries, excelize.Options{RawCellValue: true})
@@ -58,7 +58,7 @@ func TestWriteWorkbook(t *testing.T) {
 			t.Errorf("row %d: the figure is not a number (%d)", i+1, kind)
 		}
 	}
-	for _, name := range []string{SheetSeries, SheetEcarts, SheetOverlaps, SheetSources, SheetAlertes} {
+	for _, name := range []string{SheetSeries, SheetEcarts, SheetOverlaps, SheetCalibration, SheetSources, SheetAlertes} {
 		p, err := f.GetPanes(name)
 		if err != nil || !p.Freeze || p.YSplit != 1 {
 			t.Errorf("%s: the header is not frozen: %+v %v", name, p, err)
@@ -73,7 +73,7 @@ func TestWriteWorkbook(t *testing.T) {
 			filters++
 		}
 	}
-	if filters != 5 {
+	if filters != 6 {
 		t.Errorf("%d filters", filters)
 	}
 	if got, err := f.GetCellValue(SheetAlertes, "E2"); err != nil || got != "'=1+1 ne doit pas être calculé." {
