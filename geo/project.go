@@ -65,6 +65,13 @@ var (
 
 	// geographicCodes are the longitude–latitude systems on the datums taken as one with WGS 84.
 	geographicCodes = []int{4326, 4171, 4258, 4470, 4624, 4627, 4687, 5489}
+
+	// ignf are the systems known here under the names of IGN's own register: QGIS and GDAL write them where a .prj says
+	// RGF93_Lambert_93 without a code.
+	ignf = map[string]int{"LAMB93": 2154, "RGF93LAMB93": 2154, "RGAF09UTM20": 5490, "UTM22RGFG95": 2972, "RGFG95UTM22": 2972,
+		"RGR92UTM40S": 2975, "RGM04UTM38S": 4471, "RGPFUTM6S": 3297, "RGF93CC42": 3942, "RGF93CC43": 3943, "RGF93CC44": 3944,
+		"RGF93CC45": 3945, "RGF93CC46": 3946, "RGF93CC47": 3947, "RGF93CC48": 3948, "RGF93CC49": 3949, "RGF93CC50": 3950,
+		"WGS84G": 4326, "WGS84GDD": 4326, "RGF93G": 4326, "RGF93GDD": 4326}
 )
 
 // conical returns the nine systems CC42 to CC50, which towns use for their large-scale maps.
@@ -213,7 +220,8 @@ func lookLike(x, y float64) string {
 }
 
 // ParseURN reads the name of a system as GeoJSON and the web write it: "urn:ogc:def:crs:EPSG::2154",
-// "urn:ogc:def:crs:OGC:1.3:CRS84", "http://www.opengis.net/def/crs/EPSG/0/2154", "EPSG:4326".
+// "urn:ogc:def:crs:OGC:1.3:CRS84", "http://www.opengis.net/def/crs/EPSG/0/2154", "EPSG:4326",
+// "urn:ogc:def:crs:IGNF::LAMB93".
 func ParseURN(s string) (CRS, error) {
 	fields := strings.FieldsFunc(strings.ToUpper(strings.TrimSpace(s)), func(r rune) bool { return r == ':' || r == '/' || r == '#' })
 	if len(fields) == 0 {
@@ -222,6 +230,9 @@ func ParseURN(s string) (CRS, error) {
 	last := fields[len(fields)-1]
 	if last == "CRS84" {
 		return wgs84, nil
+	}
+	if code, ok := ignf[last]; ok && slices.Contains(fields, "IGNF") {
+		return ByEPSG(code)
 	}
 	code, err := strconv.Atoi(last)
 	if err != nil || !slices.Contains(fields, "EPSG") && !slices.Contains(fields, "EPSG.XML") {

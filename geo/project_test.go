@@ -217,12 +217,13 @@ func TestParseURN(t *testing.T) {
 		"urn:ogc:def:crs:EPSG::2154": 2154, "urn:ogc:def:crs:OGC:1.3:CRS84": 4326, "EPSG:4326": 4326, "epsg:5490": 5490,
 		"urn:ogc:def:crs:EPSG:6.9:4471": 4471, "http://www.opengis.net/def/crs/EPSG/0/2975": 2975,
 		"http://www.opengis.net/def/crs/OGC/1.3/CRS84": 4326, "http://www.opengis.net/gml/srs/epsg.xml#2154": 2154,
+		"urn:ogc:def:crs:IGNF::LAMB93": 2154, "IGNF:UTM22RGFG95": 2972, "IGNF:RGF93CC44": 3944, "IGNF:RGF93G": 4326,
 	} {
 		if c, err := ParseURN(s); err != nil || c.EPSG != want {
 			t.Errorf("ParseURN(%q) = %v, %v", s, c, err)
 		}
 	}
-	for _, s := range []string{"", ":", "2154", "EPSG:", "EPSG:lambert", "EPSG:27572", "urn:ogc:def:crs:IGNF::LAMB93"} {
+	for _, s := range []string{"", ":", "2154", "EPSG:", "EPSG:lambert", "EPSG:27572", "urn:ogc:def:crs:IGNF::LAMBE", "urn:ogc:def:crs:OGC::LAMB93"} {
 		if c, err := ParseURN(s); err == nil {
 			t.Errorf("ParseURN(%q) = %v, want an error", s, c)
 		}

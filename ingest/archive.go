@@ -513,10 +513,12 @@ func Name(path string) string {
 	return name
 }
 
+var endsInExt = regexp.MustCompile(`\.[\pL\d]+$`)
+
 // namesToMatch are the base names that the patterns of a card may fit, for a source of that name: its own, less a
 // part after #, then its archive's with the member's extension, then its archive's.
 func namesToMatch(name string) []string {
-	if i := strings.LastIndexByte(name, '#'); i > 0 {
+	if i := strings.LastIndexByte(name, '#'); i > 0 && endsInExt.MatchString(name[:i]) { // "bilan #2.csv" has no part
 		name = name[:i]
 	}
 	archive, inner, ok := strings.Cut(name, "/")

@@ -676,8 +676,47 @@ func (c *Card) named(name string) (year int, word string, ok bool) {
 	return year, word, ok
 }
 
+// namedBase is named for one name. A table saved in another format keeps its name less the extension: it is matched so
+// when no pattern fits the whole.
 func (c *Card) namedBase(base string) (year int, word string, ok bool) {
+	if year, word, ok = c.namedAs(c.Files, base); ok || tableExt(base) == "" {
+		return year, word, ok
+	}
+	var stems []string
 	for _, p := range c.Files {
+		if ext := tableExt(p); ext != "" {
+			stems = append(stems, strings.TrimSuffix(p, ext)+".csv")
+		}
+	}
+	return c.namedAs(stems, base[:len(base)-len(tableExt(base))]+".csv")
+}
+
+// tableExt is the extension of a name, a final .gz included, when it is that of a table.
+func tableExt(name string) string {
+	plain := name
+	if strings.EqualFold(path.Ext(name), ".gz") {
+		plain = name[:len(name)-len(".gz")]
+	}
+	ext := path.Ext(plain)
+	switch strings.ToLower(ext) {
+	case ".csv", ".tsv", ".txt", ".xls", ".xlsx", ".ods", ".parquet", ".json":
+		return name[len(plain)-len(ext):]
+	}
+	return ""
+}
+
+// exactly says whether a pattern of the card fits a name as it is, with its extension.
+func (c *Card) exactly(name string) bool {
+	for _, base := range namesToMatch(name) {
+		if _, _, ok := c.namedAs(c.Files, base); ok {
+			return true
+		}
+	}
+	return false
+}
+
+func (c *Card) namedAs(patterns []string, base string) (year int, word string, ok bool) {
+	for _, p := range patterns {
 		year, word, ok := matchName(p, base, `(?:\.gz)?`)
 		if !ok {
 			continue
@@ -817,13 +856,20 @@ func (c *Catalogue) Cards() []*Card {
 	return list
 }
 
-// Match lists the cards of which a file pattern fits a base name, by id.
+// Match lists the cards of which a file pattern fits a base name, by id: those that name its extension, else those of a
+// table saved in another format.
 func (c *Catalogue) Match(baseName string) []*Card {
-	var fit []*Card
+	var fit, exact []*Card
 	for _, card := range c.Cards() {
 		if _, ok := card.edition(baseName); ok {
 			fit = append(fit, card)
+			if card.exactly(baseName) {
+				exact = append(exact, card)
+			}
 		}
+	}
+	if len(exact) > 0 {
+		return exact
 	}
 	return fit
 }

@@ -107,8 +107,11 @@ func (c *Card) fit(base string, header []string, held map[string]bool, years []i
 	if fit.Key == "" {
 		fit.Score *= 0.3
 	}
-	if named {
+	switch {
+	case named && c.exactly(base):
 		fit.Score += 0.2
+	case named: // the file was saved in another format
+		fit.Score += 0.15
 	}
 	return fit
 }

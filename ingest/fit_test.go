@@ -2,6 +2,7 @@ package ingest
 
 import (
 	"slices"
+	"strings"
 	"testing"
 	"testing/fstest"
 )
@@ -69,5 +70,30 @@ long: {sexe: SEX, sexes: {_T: T, M: H}, millesime: PERIODE, value: VALEUR, serie
 	}
 	if a, b := cat.Fit("large_2019.csv", tests[0].header)[0], cat.Fit("x.csv", tests[1].header)[0]; a.Score != 1 || a.Score <= b.Score {
 		t.Errorf("scores %v and %v: want 1, and less under another name", a.Score, b.Score)
+	}
+}
+
+// A table opened in a spreadsheet and saved keeps its name but for the extension: its card and its year are found.
+func TestSavedInAnotherFormat(t *testing.T) {
+	table := func(id string, files ...string) *Card {
+		return &Card{ID: id, Kind: "table", Level: "qpv", Files: files, Variables: []Variable{{ID: "a", Traits: Traits{Millesime: YearRule{Offset: new(int)}}}}}
+	}
+	c := &Catalogue{cards: map[string]*Card{"demo": table("demo", "DEMO_{AAAA}.csv"), "iris": table("iris", "iris_{AAAA}.csv"), "passage": table("passage", "iris_{AAAA}.xlsx")},
+		ids: []string{"demo", "iris", "passage"}}
+	for name, want := range map[string]string{
+		"DEMO_2022.csv.gz": "demo", "DEMO_2022.ods": "demo", "demo_2022.XLSX": "demo", "DEMO_2022.ods#Feuille1": "demo", "kit.zip/DEMO_2022.xls": "demo",
+		"DEMO_2022.shp": "", "DEMO_2022.ods.zip": "", "DEMO_22.ods": "", "iris_2021.csv": "iris", "iris_2021.xlsx": "passage", "iris_2021.ods": "iris passage",
+		"DEMO_2022 #1.csv": "",
+	} {
+		var got []string
+		for _, card := range c.Match(name) {
+			if year, ok := card.edition(name); !ok || year < 2021 {
+				t.Errorf("%s: the card %s reads the year %d, %v", name, card.ID, year, ok)
+			}
+			got = append(got, card.ID)
+		}
+		if strings.Join(got, " ") != want {
+			t.Errorf("%s: cards %v, want %q", name, got, want)
+		}
 	}
 }

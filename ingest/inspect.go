@@ -518,9 +518,9 @@ func nameYears(base string) []int {
 
 // yearMarks are the places of a year in the names of columns.
 var yearMarks = []*regexp.Regexp{
-	regexp.MustCompile(`^[A-Za-z]{1,4}(\d\d)_?[A-Z_]`),          // P22_POP, AF99TJ
-	regexp.MustCompile(`^(?:.*[A-Za-z_0-9])??((?:19|20)\d\d)$`), // pop_2017
-	regexp.MustCompile(`[A-Za-z_0-9](\d\d)$`),                   // DISP_MED14, RFUCQ201
+	regexp.MustCompile(`^[A-Za-z]{1,4}(\d\d)_?[A-Z_]`),               // P22_POP, AF99TJ
+	regexp.MustCompile(`^(?:.*[A-Za-z_0-9 (])??((?:19|20)\d\d)\)?$`), // pop_2017, "Jeunes suivis 2023", "Ménages (2019)"
+	regexp.MustCompile(`[A-Za-z_0-9](\d\d)$`),                        // DISP_MED14, RFUCQ201
 }
 
 // yearPlace finds the year in the name of a column: there is none where two places hold different ones ("NAF09ART10"),
@@ -552,6 +552,9 @@ func yearPlace(name string) (year, from, to int, ok bool) {
 		}
 		year, from, to, ok = y, m[2], m[3], true
 	}
+	if len(wordYear.FindAllString(name, 2)) > 1 { // "Évolution 2013 2018"
+		return 0, 0, 0, false
+	}
 	if m := twoYears.FindStringSubmatch(name); ok && to-from == 2 && m != nil && m[1] < m[2] {
 		return 0, 0, 0, false
 	}
@@ -559,6 +562,8 @@ func yearPlace(name string) (year, from, to int, ok bool) {
 }
 
 var censusYear = regexp.MustCompile(`^[PC]\d\d_`)
+
+var wordYear = regexp.MustCompile(`\b(?:19|20)\d\d\b`)
 
 var twoYears = regexp.MustCompile(`(?:^|\D)([012]\d)([012]\d)$`)
 

@@ -469,3 +469,19 @@ func FuzzInspect(f *testing.F) {
 		}
 	})
 }
+
+func TestYearPlace(t *testing.T) {
+	for name, want := range map[string]string{
+		"P22_POP": "P{AA}_POP", "DISP_MED14": "DISP_MED{AA}", "pop_2017": "pop_{AAAA}", "Jeunes suivis 2023": "Jeunes suivis {AAAA}",
+		"Ménages (2019)": "Ménages ({AAAA})", "2019": "{AAAA}",
+		"Évolution 2013 2018": "", "Évolution 2013-2018": "", "evol_1622": "", "P18_RP_ACH05": "P{AA}_RP_ACH05", "Taux (%)": "",
+	} {
+		got := ""
+		if y, _, _, ok := yearPlace(name); ok {
+			got, _, _ = dated(name, []int{y})
+		}
+		if got != want {
+			t.Errorf("%q: %q, want %q", name, got, want)
+		}
+	}
+}

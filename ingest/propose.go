@@ -18,7 +18,8 @@ import (
 // propose writes a card for a table or a layer that none describes, and reads the file with it: what that refuses is
 // what any card would. True when something was.
 func (in *Inspector) propose(ctx context.Context, out *Part, p *profile, path string) (refused bool) {
-	base, part, _ := strings.Cut(Name(path), "#")
+	_, _, part := splitPath(path)
+	base := strings.TrimSuffix(Name(path), "#"+part)
 	d := &draft{out: out, p: p, base: strings.TrimSuffix(base[strings.LastIndexByte(base, '/')+1:], ".gz"), part: part}
 	var err error
 	switch {
