@@ -57,7 +57,8 @@ func (r SecrecyRule) Primary(v float64, contributions []float64) (down, up float
 type CellState uint8
 
 const (
-	Unknown  CellState = iota // nobody gave it
+	Unknown  CellState = iota // nobody gave it: it may be anything
+	Sealed                    // withheld by who gave the others: small, and no less than it is
 	Open                      // to be published, unless it is withheld
 	Fixed                     // published elsewhere: it cannot be withheld
 	Implicit                  // never published, such as what lies outside of the quarters; others may give it away
@@ -105,7 +106,7 @@ func Suppress(t *CountTable) (withheld []bool, exposed []int) {
 	s := newSuppressor(t)
 	var order []int
 	for i := range t.Cells {
-		if t.Cells[i].Primary && t.Cells[i].State != Unknown {
+		if t.Cells[i].Primary && t.Cells[i].State > Sealed {
 			order = append(order, i)
 			s.out[i] = t.Cells[i].State == Open
 		}
@@ -237,6 +238,8 @@ func (s *suppressor) weight(c int) float64 { return 1 + math.Log2(1+max(0, s.t.C
 func (s *suppressor) cost(c int) float64 {
 	x := &s.t.Cells[c]
 	switch {
+	case x.State == Unknown, x.State == Sealed:
+		return 0
 	case x.State == Implicit, s.out[c], s.taken[c]:
 		if x.State == Implicit && x.V == 0 {
 			return math.Inf(1) // nobody lives outside: that may be known
@@ -252,8 +255,13 @@ func (s *suppressor) cost(c int) float64 {
 
 // floor is the least that a cell may become.
 func (s *suppressor) floor(c int) float64 {
-	if s.t.Cells[c].State == Implicit && !s.t.Cells[c].Primary {
-		return min(0, s.t.Cells[c].V)
+	switch x := &s.t.Cells[c]; {
+	case x.State == Unknown:
+		return math.Inf(-1)
+	case x.State == Sealed:
+		return 0
+	case x.State == Implicit && !x.Primary:
+		return min(0, x.V)
 	}
 	return min(1, s.t.Cells[c].V)
 }

@@ -11,26 +11,47 @@ import (
 
 	"github.com/goccy/go-yaml/ast"
 	"github.com/goccy/go-yaml/parser"
+
+	"observatoire/indicators"
 )
 
 // A Convention is what a partner and the observatory agreed on the partner's data: an entry of conventions.yaml. A
 // deposit is only read under one.
 type Convention struct {
-	ID         string    `yaml:"id"`      // small letters, digits and dashes: what tokens and exports name
-	Partner    string    `yaml:"partner"` // who gives
-	Purpose    string    `yaml:"purpose"` // what the figures may serve
-	LegalBasis string    `yaml:"legal_basis"`
-	Recipients []string  `yaml:"recipients"` // who may see them
-	Fiscal     bool      `yaml:"fiscal"`     // made from tax returns: the threshold is 11 units, or more
-	Threshold  int       `yaml:"threshold"`  // counts under it are withheld; 1 withholds none
-	Start      string    `yaml:"start"`      // AAAA-MM-JJ, may be left out
-	End        string    `yaml:"end"`        // last day, AAAA-MM-JJ
-	Detail     []string  `yaml:"detail"`     // levels at which figures may be shown; empty: all
-	Datasets   []Dataset `yaml:"datasets"`   // what is expected
-	Contact    string    `yaml:"contact"`
-	Note       string    `yaml:"note"`
+	ID         string   `yaml:"id"`      // small letters, digits and dashes: what tokens and exports name
+	Partner    string   `yaml:"partner"` // who gives
+	Purpose    string   `yaml:"purpose"` // what the figures may serve
+	LegalBasis string   `yaml:"legal_basis"`
+	Recipients []string `yaml:"recipients"` // who may see them
+	Fiscal     bool     `yaml:"fiscal"`     // made from tax returns: the threshold is 11 units, or more
+	Threshold  int      `yaml:"threshold"`  // counts under it are withheld; 1 withholds none
+	// Dominance and P are rules on who contributes to a count: the n largest make more than k per cent of it, or the
+	// second largest would know the largest one's part within p per cent.
+	Dominance *Dominance `yaml:"dominance"`
+	P         float64    `yaml:"p_percent"`
+	Start     string     `yaml:"start"`    // AAAA-MM-JJ, may be left out
+	End       string     `yaml:"end"`      // last day, AAAA-MM-JJ
+	Detail    []string   `yaml:"detail"`   // levels at which figures may be shown; empty: all
+	Datasets  []Dataset  `yaml:"datasets"` // what is expected
+	Contact   string     `yaml:"contact"`
+	Note      string     `yaml:"note"`
 
 	Line int `yaml:"-"`
+}
+
+// Dominance is the rule (n, k): a count of which the N largest contributors make more than K per cent is withheld.
+type Dominance struct {
+	N int     `yaml:"n"`
+	K float64 `yaml:"k"`
+}
+
+// Rule is what the convention asks to withhold.
+func (c *Convention) Rule() indicators.SecrecyRule {
+	r := indicators.SecrecyRule{Threshold: c.Threshold, P: c.P}
+	if c.Dominance != nil {
+		r.N, r.K = c.Dominance.N, c.Dominance.K
+	}
+	return r
 }
 
 // A Dataset is what a partner owes: a table that a card describes, for some years.
@@ -114,6 +135,12 @@ func LoadConventions(name string, b []byte) ([]Convention, error) {
 			no("threshold", "%d: at least %d for fiscal data", c.Threshold, fiscalThreshold)
 		case c.Threshold < 1:
 			no("threshold", "missing: counts under it are withheld; %d for fiscal data (fiscal: true), 1 where the convention sets none", fiscalThreshold)
+		}
+		if d := c.Dominance; d != nil && (d.N < 1 || d.K <= 0 || d.K >= 100) {
+			no("dominance", "{n: %d, k: %g}: n contributors, 1 or more, and a percentage between 0 and 100, such as {n: 1, k: 85}", d.N, d.K)
+		}
+		if c.P < 0 || c.P >= 100 {
+			no("p_percent", "%g: a percentage between 0 and 100, such as 10", c.P)
 		}
 		if c.End == "" {
 			no("end", "missing: the last day of the convention, AAAA-MM-JJ")

@@ -52,6 +52,8 @@ func TestConventionsRefused(t *testing.T) {
 		{"no recipients", "  recipients: [comité technique]\n  fiscal", "  fiscal", `conventions.yaml:11: recipients: missing`},
 		{"no threshold", "  threshold: 5\n", "", `conventions.yaml:2: threshold: missing: counts under it are withheld; 11 for fiscal data`},
 		{"low fiscal threshold", "fiscal: true", "fiscal: true\n  threshold: 5", `conventions.yaml:16: threshold: 5: at least 11 for fiscal data`},
+		{"dominance of nobody", "fiscal: true", "fiscal: true\n  dominance: {n: 0, k: 85}", `conventions.yaml:16: dominance: {n: 0, k: 85}: n contributors`},
+		{"all within p", "fiscal: true", "fiscal: true\n  p_percent: 100", `conventions.yaml:16: p_percent: 100: a percentage`},
 		{"no end", "  fiscal: true\n  end: 2020-12-31\n", "  fiscal: true\n", `conventions.yaml:11: end: missing`},
 		{"bad end", "  fiscal: true\n  end: 2020-12-31", "  fiscal: true\n  end: 31/12/2020", `conventions.yaml:16: end: "31/12/2020" is not a day: AAAA-MM-JJ`},
 		{"impossible end", "  fiscal: true\n  end: 2020-12-31", "  fiscal: true\n  end: 2021-02-29", `end: "2021-02-29" is not a day`},

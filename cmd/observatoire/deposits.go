@@ -410,9 +410,10 @@ func (d *deposit) scope(project tableScope, held bool) tableScope {
 
 // settleDeposits gives the columns of the deposits their convention, counts points into the zones they lie in, withholds
 // small counts, and sets aside the deposits that another supersedes. The sources say what became of each.
-func (p *project) settleDeposits(sources []indicators.Source, columns []indicators.Column, sets []geo.ZoneSet, counts map[string]bool) (
+func (p *project) settleDeposits(sources []indicators.Source, columns []indicators.Column, sets []geo.ZoneSet, overlaps []indicators.OverlapSet) (
 	[]indicators.Source, []indicators.Column, error) {
 
+	counts := countedVariables(p.definitions)
 	given := map[string][]indicators.Column{}
 	whole := func(id string) string { // of a reading of one level
 		id, _, _ = strings.Cut(id, "#")
@@ -436,6 +437,8 @@ func (p *project) settleDeposits(sources []indicators.Source, columns []indicato
 		}
 	}
 	var errs []error
+	// The figures of a convention are protected together; those counted from points, of which each is known, by themselves.
+	disclosures := map[string]*indicators.Disclosure{}
 	for _, d := range p.deposits {
 		id := d.logical()
 		if d.expired {
@@ -464,26 +467,53 @@ func (p *project) settleDeposits(sources []indicators.Source, columns []indicato
 				cols[i].Vintage = d.vintage()
 			}
 		}
-		var made []indicators.Column
+		told := disclosures[d.Convention]
+		if told == nil {
+			told = &indicators.Disclosure{Totals: map[string][]string{}}
+		}
 		if d.own != nil && d.own.points != nil {
-			sums, left, err := d.sumPoints(cols, counts, sets, p.studied(), p.References)
+			sums, parts, nestings, left, err := d.sumPoints(cols, counts, sets, p.studied(), p.References)
 			if err != nil {
 				errs = append(errs, err)
 				continue
 			}
-			made = sums
 			if len(left) > 0 {
 				remark(id, "non portés aux quartiers, faute d'être des effectifs qui s'additionnent : %s", strings.Join(left, ", "))
 			}
-			if !slices.Contains(d.convention.Detail, d.card.Level) {
-				cols = nil // shown place by place only where the convention says so
+			told = &indicators.Disclosure{Columns: sums, Nestings: nestings, Totals: map[string][]string{}}
+			if slices.Contains(d.convention.Detail, d.card.Level) { // shown place by place only where the convention says so
+				told.Columns = append(told.Columns, cols...)
+			} else {
+				told.Parts = parts
+			}
+			disclosures[id] = told
+		} else {
+			if d.convention.Dominance != nil || d.convention.P > 0 {
+				remark(id, "règle de dominance non vérifiable : le dépôt ne dit pas qui contribue à chaque effectif")
+			}
+			told.Columns = append(told.Columns, cols...)
+			disclosures[d.Convention] = told
+		}
+		told.Rule = d.convention.Rule()
+		maps.Copy(told.Totals, d.card.Totals)
+	}
+	open := out
+	for _, name := range slices.Sorted(maps.Keys(disclosures)) {
+		told := disclosures[name]
+		told.Open, told.Counted, told.Definitions = open, counts, p.definitions
+		if told.Nestings == nil {
+			told.Nestings = nestings(sets, overlaps, told.Columns)
+		}
+		withheld, exposed := told.Withhold()
+		for _, source := range slices.Sorted(maps.Keys(withheld)) {
+			remark(whole(source), "%d chiffre(s) masqué(s), sous le seuil de %d de la convention ou pour ne pas les laisser retrouver", withheld[source], told.Rule.Threshold)
+		}
+		if exposed > 0 {
+			for _, source := range slices.Sorted(maps.Keys(withheld)) {
+				remark(whole(source), "des données ouvertes laissent approcher %d petit(s) effectif(s), bien que tout ce qui peut l'être soit masqué", exposed)
 			}
 		}
-		n := protect(cols, counts, d.convention.Threshold)
-		if n > 0 {
-			remark(id, "%d effectif(s) masqué(s), sous le seuil de %d de la convention ou pour ne pas les laisser retrouver", n, d.convention.Threshold)
-		}
-		out = append(append(out, cols...), made...)
+		out = append(out, told.Columns...)
 	}
 	slices.SortFunc(sources, func(x, y indicators.Source) int { return cmp.Compare(x.ID, y.ID) })
 	if len(errs) > 0 {
@@ -604,61 +634,117 @@ func countedVariables(defs []indicators.Definition) map[string]bool {
 	return out
 }
 
-// protect withholds the counts under the threshold but zero, and one of the other sex where a total would give one of
-// them away. It returns how many.
-func protect(cols []indicators.Column, counted map[string]bool, threshold int) int {
-	type key struct {
-		variable string
-		year     int
-		code     string
+// nestings says which zones that figures are given for lie in which: as their contours say, else their codes.
+func nestings(sets []geo.ZoneSet, overlaps []indicators.OverlapSet, columns []indicators.Column) []indicators.Nesting {
+	const inside = 0.98 // contours of two layers never match exactly
+	type division struct {
+		level   string
+		vintage int
 	}
-	at := map[key]map[string][2]int{} // sex → column and row
-	n := 0
-	hide := func(c, i int) {
-		if cols[c].Statut[i] == indicators.Disponible {
-			cols[c].Statut[i], cols[c].V[i] = indicators.Secret, 0
-			n++
+	codes := map[division]map[string]bool{}
+	for _, c := range columns {
+		at := division{c.Level, c.Vintage}
+		if codes[at] == nil {
+			codes[at] = map[string]bool{}
 		}
-	}
-	for k := range cols {
-		c := &cols[k]
-		if !counted[c.Variable] {
-			continue
-		}
-		c.V, c.Statut = slices.Clone(c.V), slices.Clone(c.Statut)
-		for i, code := range c.Codes {
-			cell := key{c.Variable, c.Millesime, code}
-			if at[cell] == nil {
-				at[cell] = map[string][2]int{}
-			}
-			at[cell][c.Sexe] = [2]int{k, i}
+		for _, code := range c.Codes {
+			codes[at][code] = true
 		}
 	}
-	for _, sexes := range at {
-		secret := map[string]bool{}
-		for sexe, x := range sexes {
-			v, st := cols[x[0]].V[x[1]], cols[x[0]].Statut[x[1]]
-			secret[sexe] = st == indicators.Secret || st == indicators.Disponible && v != 0 && math.Abs(v) < float64(threshold)
-		}
-		if len(sexes) == 3 && !secret["T"] && secret["F"] != secret["H"] {
-			secret["F"], secret["H"] = true, true // the total less the other would give it
-		}
-		for sexe, x := range sexes {
-			if secret[sexe] {
-				hide(x[0], x[1])
+	setOf := func(d division) *geo.ZoneSet {
+		var found *geo.ZoneSet
+		for i := range sets {
+			if s := &sets[i]; s.Layer.Level() == d.level && (s.Layer.Vintage() == d.vintage || found == nil) {
+				found = s
 			}
 		}
+		return found
 	}
-	return n
+	divisions := slices.SortedFunc(maps.Keys(codes), func(x, y division) int {
+		return cmp.Or(cmp.Compare(x.level, y.level), cmp.Compare(x.vintage, y.vintage))
+	})
+	var out []indicators.Nesting
+	for _, outer := range divisions {
+		for _, inner := range divisions {
+			if outer == inner {
+				continue
+			}
+			to, from := setOf(outer), setOf(inner)
+			in := map[string][]string{} // outer → inner
+			for i := range overlaps {
+				o := &overlaps[i]
+				if to == nil || from == nil || o.From == o.To {
+					continue
+				}
+				for _, pair := range o.Pairs {
+					switch {
+					case o.From == from.Layer && o.To == to.Layer && pair.ShareFrom >= inside:
+						in[to.Zones[pair.To].Code] = append(in[to.Zones[pair.To].Code], from.Zones[pair.From].Code)
+					case o.To == from.Layer && o.From == to.Layer && pair.ShareTo >= inside:
+						in[to.Zones[pair.From].Code] = append(in[to.Zones[pair.From].Code], from.Zones[pair.To].Code)
+					}
+				}
+			}
+			for code := range codes[outer] {
+				var members []string
+				commune := func(z string) string {
+					switch {
+					case inner.level == "commune":
+						return z
+					case inner.level == "iris" && len(z) == 9:
+						return z[:5]
+					case from != nil:
+						if i, ok := from.Index(z); ok {
+							return from.Zones[i].Commune
+						}
+					}
+					return ""
+				}
+				if to != nil {
+					if i, ok := to.Index(code); ok {
+						members = to.Zones[i].Members
+					}
+				}
+				for z := range codes[inner] {
+					c := commune(z)
+					if c != "" && (outer.level == "commune" && inner.level != "commune" && c == code || slices.Contains(members, c) ||
+						outer.level == "departement" && strings.HasPrefix(c, code)) {
+						in[code] = append(in[code], z)
+					}
+				}
+			}
+			for _, code := range slices.Sorted(maps.Keys(in)) {
+				if !codes[outer][code] {
+					continue
+				}
+				n := indicators.Nesting{Outer: indicators.Place{Level: outer.level, Vintage: outer.vintage, Code: code}}
+				list := slices.Compact(slices.Sorted(slices.Values(in[code])))
+				for _, z := range list {
+					if !codes[inner][z] {
+						continue
+					}
+					place := indicators.Place{Level: inner.level, Vintage: inner.vintage, Code: z}
+					if strings.HasPrefix(inner.level, levelVecu) { // these may lie across each other
+						out = append(out, indicators.Nesting{Outer: n.Outer, Inner: []indicators.Place{place}})
+						continue
+					}
+					n.Inner = append(n.Inner, place)
+				}
+				if n.Inner != nil {
+					out = append(out, n)
+				}
+			}
+		}
+	}
+	return out
 }
 
-// sumPoints counts the figures of points into the zones they lie in: quarters, communes, the perimeter. Nothing small
-// can be found again by subtraction within a layer or between layers, as for located people.
+// sumPoints counts the figures of points into the zones they lie in: quarters, communes, the perimeter. It returns the sums,
+// all of them, with the counts they are made of and which lie in which zone; and the variables that do not add up.
 func (d *deposit) sumPoints(cols []indicators.Column, counted map[string]bool, sets []geo.ZoneSet, studied, references []string) (
-	made []indicators.Column, left []string, err error) {
+	made, parts []indicators.Column, nestings []indicators.Nesting, left []string, err error) {
 
-	var layers []*locatedLayer
-	next := int32(1)
+	var layers []*geo.ZoneSet
 	for i := range sets {
 		set := &sets[i]
 		level := set.Layer.Level()
@@ -667,121 +753,96 @@ func (d *deposit) sumPoints(cols []indicators.Column, counted map[string]bool, s
 			d.convention.Detail != nil && !slices.Contains(d.convention.Detail, level) {
 			continue
 		}
-		layers = append(layers, &locatedLayer{set: set, locator: geo.NewLocator(set), counted: true, first: next})
-		next += int32(len(set.Zones)) + 1
+		layers = append(layers, set)
 	}
-	regions := map[string][]int32{}
-	for code, pt := range d.own.points {
-		in := []int32{0}
-		for _, l := range layers {
-			hits := l.locator.All(nil, pt[0], pt[1])
-			for _, z := range hits {
-				in = append(in, l.first+int32(z))
-			}
-			if len(hits) == 0 {
-				in = append(in, l.first+int32(len(l.set.Zones)))
-			}
-		}
-		regions[code] = in
-	}
-	type group struct {
-		variable  string
-		millesime int
-	}
-	var order []group
-	grouped := map[group]map[string]*indicators.Column{} // by sex
 	for i := range cols {
-		c := &cols[i]
-		if !counted[c.Variable] {
-			if !slices.Contains(left, c.Variable) {
-				left = append(left, c.Variable)
-			}
-			continue
+		if c := &cols[i]; counted[c.Variable] {
+			parts = append(parts, *c)
+		} else if !slices.Contains(left, c.Variable) {
+			left = append(left, c.Variable)
 		}
-		g := group{c.Variable, c.Millesime}
-		if grouped[g] == nil {
-			grouped[g] = map[string]*indicators.Column{}
-			order = append(order, g)
-		}
-		grouped[g][c.Sexe] = c
 	}
 	var bad []error
-	for _, g := range order {
-		sexes := grouped[g]
-		o := locateOptions{threshold: d.convention.Threshold}
-		sexed := sexes["F"] != nil || sexes["H"] != nil
-		if sexed {
-			o.sex = "sexe"
-		}
-		c := newCounts(layers, o)
-		absent := map[string]map[int32]indicators.Statut{"T": {}, "F": {}, "H": {}}
-		rest := map[string]float64{} // code → T less F and H
-		for s, sexe := range []string{"F", "H", "T"} {
-			col := sexes[sexe]
-			if col == nil {
+	type cell struct {
+		variable, code string
+		millesime      int
+	}
+	sexes := map[cell]map[string]float64{}
+	given := map[string]bool{}
+	for _, c := range parts {
+		for i, code := range c.Codes {
+			given[code] = true
+			if c.Statut[i] != indicators.Disponible {
 				continue
 			}
-			for i, code := range col.Codes {
-				st, v := col.Statut[i], col.V[i]
-				if st != indicators.Disponible {
-					for _, r := range regions[code] {
-						absent[sexe][r] = max(absent[sexe][r], indicators.NonDisponible)
-						if st == indicators.Secret {
-							absent[sexe][r] = indicators.Secret
-						}
-					}
-					continue
-				}
-				if v != math.Trunc(v) || v < 0 || v > math.MaxInt32 {
-					bad = append(bad, fmt.Errorf("%s: %s, %s: %s is not a count: a whole number, or take it out of the indicators that add up", d.path, code, col.Header,
-						strconv.FormatFloat(v, 'f', -1, 64)))
-					continue
-				}
-				if sexe == "T" {
-					if v -= rest[code]; v < 0 {
-						bad = append(bad, fmt.Errorf("%s: %s, %s: the women and the men are more than all: correct one of the three", d.path, code, col.Header))
-						continue
-					}
-				} else {
-					rest[code] += v
-				}
-				c.at(regions[code])[s][len(ageNames)-1] += int(v)
+			v := c.V[i]
+			if v != math.Trunc(v) || v < 0 || v > math.MaxInt32 {
+				bad = append(bad, fmt.Errorf("%s: %s, %s: %s is not a count: a whole number, or take it out of the indicators that add up", d.path, code, c.Header,
+					strconv.FormatFloat(v, 'f', -1, 64)))
+				continue
 			}
-		}
-		show := c.shown()
-		tallies := make([]tally, c.size)
-		for i := range c.atoms {
-			for _, r := range c.atoms[i].regions {
-				tallies[r].plus(&c.atoms[i].tally)
+			at := cell{c.Variable, code, c.Millesime}
+			if sexes[at] == nil {
+				sexes[at] = map[string]float64{}
 			}
-		}
-		for _, l := range layers {
-			for s, sexe := range []string{"F", "H", "T"} {
-				if sexes[sexe] == nil {
-					continue
+			if sexes[at][c.Sexe] = v; len(sexes[at]) > 1 {
+				if total, ok := sexes[at]["T"]; ok && sexes[at]["F"]+sexes[at]["H"] > total {
+					bad = append(bad, fmt.Errorf("%s: %s, %s: the women and the men are more than all: correct one of the three", d.path, code, c.Header))
 				}
-				col := *sexes[sexe]
-				col.Level, col.Vintage, col.Somme, col.Codes, col.V, col.Statut, col.Ref, col.Signale, col.Corrections = l.set.Layer.Level(), l.set.Layer.Vintage(), true, nil, nil, nil, nil, nil, nil
-				for z, zone := range l.set.Zones {
-					r := l.first + int32(z)
-					v, b := float64(tallies[r].total()), asTotal
-					if sexe != "T" {
-						v, b = float64(bySex.of(&tallies[r])[s]), bySex
-					}
-					st := indicators.Disponible
-					switch {
-					case absent[sexe][r] != 0:
-						v, st = 0, absent[sexe][r]
-					case !show[b][r]:
-						v, st = 0, indicators.Secret
-					}
-					col.Codes, col.V, col.Statut = append(col.Codes, zone.Code), append(col.V, v), append(col.Statut, st)
-				}
-				made = append(made, col)
 			}
 		}
 	}
-	return made, left, errors.Join(bad...)
+	inside := map[geo.Layer]map[string][]int{} // points → positions of the zones they lie in
+	for _, set := range layers {
+		in := map[string][]int{}
+		inside[set.Layer] = in
+		locator := geo.NewLocator(set)
+		held := make([][]indicators.Place, len(set.Zones))
+		for _, code := range slices.Sorted(maps.Keys(d.own.points)) {
+			if !given[code] {
+				continue
+			}
+			pt := d.own.points[code]
+			in[code] = locator.All(nil, pt[0], pt[1])
+			for _, z := range in[code] {
+				held[z] = append(held[z], indicators.Place{Level: d.card.Level, Vintage: d.vintage(), Code: code})
+			}
+		}
+		for z, zone := range set.Zones {
+			if held[z] != nil {
+				nestings = append(nestings, indicators.Nesting{Outer: indicators.Place{Level: set.Layer.Level(), Vintage: set.Layer.Vintage(), Code: zone.Code}, Inner: held[z], Whole: true})
+			}
+		}
+	}
+	for _, c := range parts {
+		for _, set := range layers {
+			col := c
+			col.Level, col.Vintage, col.Somme, col.Codes, col.V, col.Statut, col.Ref, col.Signale, col.Corrections = set.Layer.Level(), set.Layer.Vintage(), true, nil, nil, nil, nil, nil, nil
+			col.V, col.Statut = make([]float64, len(set.Zones)), make([]indicators.Statut, len(set.Zones))
+			for _, zone := range set.Zones {
+				col.Codes = append(col.Codes, zone.Code)
+			}
+			for i, code := range c.Codes {
+				for _, z := range inside[set.Layer][code] {
+					switch st := c.Statut[i]; {
+					case st == indicators.Disponible:
+						col.V[z] += c.V[i]
+					case st == indicators.Secret || col.Statut[z] == indicators.Secret:
+						col.Statut[z] = indicators.Secret
+					default:
+						col.Statut[z] = indicators.NonDisponible
+					}
+				}
+			}
+			for z, st := range col.Statut {
+				if st != indicators.Disponible {
+					col.V[z] = 0
+				}
+			}
+			made = append(made, col)
+		}
+	}
+	return made, parts, nestings, left, errors.Join(bad...)
 }
 
 // details are the levels at which the figures of each convention may be shown.

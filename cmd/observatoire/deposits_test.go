@@ -58,8 +58,9 @@ func TestDemoDeposit(t *testing.T) {
 	if v := rates["QP013063 T 2014"]; !strings.HasPrefix(v, "33.836858") {
 		t.Errorf("La Maille: %s, want 112 of 331", v)
 	}
-	// Three single parents in Vauban, all of its commune: neither is shown, nor what would give them away.
-	if rates["VAUBAN T 2014"] != "secret" || rates["13078 T 2014"] != "secret" || rates["13047 T 2014"] != "secret" || rates["SAN-OUEST-PROVENCE T 2014"] == "secret" {
+	// Three single parents in Vauban, all of its commune: neither is shown. The perimeter's own count would give them away:
+	// its rate is estimated from what is shown, 267 of 908.
+	if rates["VAUBAN T 2014"] != "secret" || rates["13078 T 2014"] != "secret" || !strings.HasPrefix(rates["13047 T 2014"], "26.943") || !strings.HasPrefix(rates["SAN-OUEST-PROVENCE T 2014"], "29.405") {
 		t.Errorf("under the threshold: %v", rates)
 	}
 	review := must(t, "-C", dir, "review")
@@ -327,33 +328,5 @@ func TestOwnAreas(t *testing.T) {
 	}
 	if e.Layer("section_cadastrale-2014") == nil || indicators.Withhold(e).Layer("section_cadastrale-2014") != nil {
 		t.Error("the sections are to be drawn for the recipients only")
-	}
-}
-
-// A count under the threshold takes the other sex with it where the total would give it away.
-func TestProtect(t *testing.T) {
-	column := func(sexe string, v ...float64) indicators.Column {
-		return indicators.Column{Variable: "n", Sexe: sexe, Millesime: 2014, Codes: []string{"a", "b", "c", "d"}, V: v, Statut: make([]indicators.Statut, 4)}
-	}
-	cols := []indicators.Column{column("T", 20, 30, 4, 6), column("F", 3, 10, 0, 6), column("H", 17, 20, 4, 0)}
-	n := protect(cols, map[string]bool{"n": true}, 5)
-	var got []string
-	for _, c := range cols {
-		s := c.Sexe
-		for i := range c.V {
-			if c.Statut[i] == indicators.Secret {
-				s += " –"
-			} else {
-				s += " " + indicators.FormatNumber(c.V[i])
-			}
-		}
-		got = append(got, s)
-	}
-	want := []string{"T 20 30 – 6", "F – 10 0 6", "H – 20 – 0"}
-	if diff := cmp.Diff(want, got); diff != "" || n != 4 {
-		t.Errorf("%d withheld (-want +got):\n%s", n, diff)
-	}
-	if rates := []indicators.Column{column("T", 1, 2, 3, 4)}; protect(rates, map[string]bool{}, 5) != 0 {
-		t.Error("a rate is no count")
 	}
 }

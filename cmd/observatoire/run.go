@@ -141,7 +141,7 @@ func (a *app) run(ctx context.Context, p *project, st store.Store) (*indicators.
 		return nil, err
 	}
 	p.definitions = slices.Concat(p.definitions, registers)
-	sources, columns, err = p.settleDeposits(sources, columns, layers.sets, countedVariables(p.definitions))
+	sources, columns, err = p.settleDeposits(sources, columns, layers.sets, overlaps)
 	if err != nil {
 		return nil, err
 	}
