@@ -10,5 +10,5 @@ import (
 //go:embed catalogue
 var catalogue embed.FS
 
-// Catalogue is the cards of the published files, in folders, and indicators.yaml at the root.
+// Catalogue is the cards of the published files, in folders, indicators.yaml and guards.yaml at the root.
 func Catalogue() fs.FS { return must(fs.Sub(catalogue, "catalogue")) }

@@ -31,6 +31,9 @@ type Input struct {
 
 	Own    []string            // levels of zones of the partners' own, shared out among quarters as the IRIS are
 	Detail map[string][]string // convention → levels at which its figures may be shown; absent: all
+
+	Guards      []Guard
+	Derogations []Derogation // by which a guard does not hold
 }
 
 // A Result is what a computation gives, ordered.
@@ -40,7 +43,11 @@ type Result struct {
 	Ecarts     []Ecart
 	Alertes    []Alerte
 
-	Calibrations []Calibration // of open data
+	Calibrations   []Calibration // of open data
+	Evolutions     []Evolution
+	Rangs          []Rang
+	EcartsSexe     []EcartSexe
+	Concentrations []Concentration
 }
 
 // populationVariable is the variable that holds the persons of a zone.

@@ -2,6 +2,7 @@ package indicators
 
 import (
 	"encoding/csv"
+	"fmt"
 	"io"
 	"strconv"
 	"strings"
@@ -17,6 +18,14 @@ var (
 	EcartsHeader = []string{"indicateur", "couche", "code", "nom", "millesime", "sexe", "valeur",
 		"reference", "code_reference", "nom_reference", "valeur_reference", "ecart", "unite", "rapport",
 		"reference_inclut", "statut", "motif", "methode", "fiabilite", "methode_reference", "fiabilite_reference"}
+	EvolutionsHeader = []string{"indicateur", "couche", "code", "nom", "sexe", "depuis", "millesime", "reference", "code_reference",
+		"nom_reference", "comparaison", "avant", "apres", "evolution", "unite", "seuil", "verdict", "lecture", "statut", "motif", "garde"}
+	RangsHeader = []string{"indicateur", "couche", "code", "nom", "millesime", "sexe", "valeur", "rang", "ex_aequo", "sur", "statut",
+		"motif", "garde"}
+	FemmesHommesHeader = []string{"indicateur", "couche", "code", "nom", "millesime", "femmes", "hommes", "ecart", "unite", "rapport",
+		"statut", "motif"}
+	ConcentrationHeader = []string{"indicateur", "couche", "millesime", "sexe", "reference", "code_reference", "nom_reference", "quartiers",
+		"part_quartiers", "part_population", "millesime_population", "indice", "statut", "motif"}
 	OverlapsHeader = []string{"couche_de", "code_de", "nom_de", "couche_vers", "code_vers", "nom_vers",
 		"aire_m2", "part_de", "part_vers", "marge_part", "note"}
 	CalibrationHeader = []string{"indicateur", "couche", "millesime", "sexe", "methode", "nombre", "unite", "ecart_moyen",
@@ -161,6 +170,65 @@ func WriteCalibrationCSV(w io.Writer, e *Edition, list []Calibration) error {
 		return []string{c.Indicateur, string(c.Couche), FormatMillesime(c.Millesime), c.Sexe, c.Methode, strconv.Itoa(c.N), c.Unite,
 			FormatNumber(c.Moyenne), FormatNumber(c.Absolue), FormatNumber(c.Mediane), c.Pire, names.Zone(c.Couche, c.Pire),
 			FormatNumber(c.PireErreur), FormatMillesime(c.Rang)}
+	})
+}
+
+// Row is an evolution as the cells of [EvolutionsHeader]; those of figures are [Opt].
+func (x Evolution) Row(names Names) []any {
+	reference, comparison := "", ""
+	if x.Reference != "" {
+		reference, comparison = names.Zone(x.Reference, x.ReferenceCode), yesNo(x.Comparaison)
+	}
+	return []any{x.Indicateur, string(x.Couche), x.Code, names.Zone(x.Couche, x.Code), x.Sexe, x.Depuis, x.Millesime, string(x.Reference),
+		x.ReferenceCode, reference, comparison, x.Avant, x.Apres, x.Evolution, x.Unite, x.Seuil, x.Verdict, x.Lecture, x.Statut.String(), x.Motif, x.Garde}
+}
+
+// Row is a rank as the cells of [RangsHeader].
+func (x Rang) Row(names Names) []any {
+	place, shared := Opt{}, Opt{}
+	if x.Rang > 0 {
+		place, shared = Some(float64(x.Rang)), Some(float64(x.ExAequo))
+	}
+	return []any{x.Indicateur, string(x.Couche), x.Code, names.Zone(x.Couche, x.Code), x.Millesime, x.Sexe, x.Valeur, place, shared, x.Sur,
+		x.Statut.String(), x.Motif, x.Garde}
+}
+
+// Row is a gap of women to men as the cells of [FemmesHommesHeader].
+func (x EcartSexe) Row(names Names) []any {
+	return []any{x.Indicateur, string(x.Couche), x.Code, names.Zone(x.Couche, x.Code), x.Millesime, x.Femmes, x.Hommes, x.Ecart, x.Unite,
+		x.Rapport, x.Statut.String(), x.Motif}
+}
+
+// Row is a concentration as the cells of [ConcentrationHeader].
+func (x Concentration) Row(names Names) []any {
+	people := Opt{}
+	if x.MillesimePopulation > 0 {
+		people = Some(float64(x.MillesimePopulation))
+	}
+	return []any{x.Indicateur, string(x.Couche), x.Millesime, x.Sexe, string(x.Reference), x.ReferenceCode, names.Zone(x.Reference, x.ReferenceCode),
+		x.Quartiers, x.PartQuartiers, x.PartPopulation, people, x.Indice, x.Statut.String(), x.Motif}
+}
+
+func yesNo(yes bool) string {
+	if yes {
+		return "oui"
+	}
+	return "non"
+}
+
+// A Rower is a comparison that makes a row of a table.
+type Rower interface{ Row(Names) []any }
+
+// WriteRowsCSV writes comparisons of one kind under their header.
+func WriteRowsCSV[T Rower](w io.Writer, e *Edition, header []string, list []T) error {
+	names := NewNames(e)
+	return writeCSV(w, header, len(list), func(i int) []string {
+		cells := list[i].Row(names)
+		out := make([]string, len(cells))
+		for j, c := range cells {
+			out[j] = fmt.Sprint(c)
+		}
+		return out
 	})
 }
 

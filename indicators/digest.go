@@ -55,6 +55,35 @@ func Digest(e *Edition) (string, error) {
 		w.number(float64(x.Statut))
 		w.flag(x.ReferenceInclut)
 	}
+	for i := range e.Evolutions {
+		x := &e.Evolutions[i]
+		w.key(x.Key)
+		w.text(x.Code, string(x.Reference), x.ReferenceCode, x.Unite, x.Verdict, x.Lecture, x.Motif, x.Garde, x.Convention)
+		w.opt(x.Avant, x.Apres, x.Evolution, x.Seuil)
+		w.number(float64(x.Depuis), float64(x.Statut))
+		w.flag(x.Comparaison)
+	}
+	for i := range e.Rangs {
+		x := &e.Rangs[i]
+		w.key(x.Key)
+		w.text(x.Code, x.Motif, x.Garde, x.Convention)
+		w.opt(x.Valeur)
+		w.number(float64(x.Rang), float64(x.ExAequo), float64(x.Sur), float64(x.Statut))
+	}
+	for i := range e.EcartsSexe {
+		x := &e.EcartsSexe[i]
+		w.key(x.Key)
+		w.text(x.Code, x.Unite, x.Motif, x.Convention)
+		w.opt(x.Femmes, x.Hommes, x.Ecart, x.Rapport)
+		w.number(float64(x.Statut))
+	}
+	for i := range e.Concentrations {
+		x := &e.Concentrations[i]
+		w.key(x.Key)
+		w.text(string(x.Reference), x.ReferenceCode, x.Motif, x.Convention)
+		w.opt(x.PartQuartiers, x.PartPopulation, x.Indice)
+		w.number(float64(x.Quartiers), float64(x.MillesimePopulation), float64(x.Statut))
+	}
 	// The rest is short: its JSON will do.
 	rest, err := json.Marshal([]any{e.Schematic, e.Indicators, e.Sources, e.Alertes, e.Equipements, e.Calibrations})
 	if err != nil {

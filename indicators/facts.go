@@ -161,16 +161,7 @@ func newBook(layers []geo.ZoneSet, columns []Column, sources []Source, as map[ge
 		if own != layer {
 			f.As = own
 		}
-		where := bySource[c.Source].File
-		if where == "" {
-			where = c.Source
-		}
-		if c.Header != "" {
-			where += " : " + c.Header
-		}
-		if c.Convention != "" {
-			where += " (convention " + c.Convention + ")"
-		}
+		where := columnName(c, bySource[c.Source])
 		for i, code := range c.Codes {
 			z, known := set.Index(code)
 			if !known {
@@ -185,7 +176,7 @@ func newBook(layers []geo.ZoneSet, columns []Column, sources []Source, as map[ge
 				ref = c.Ref[i]
 			}
 			if c.Corrections != nil && c.Corrections[i] != "" {
-				ref += " (corrigé)" // estimates name their sources too
+				ref += corrected // estimates name their sources too
 			}
 			if f.Source[z] != "" && (f.Statut[z] == Disponible || c.Statut[i] != Disponible) {
 				if f.Statut[z] == Disponible && c.Statut[i] == Disponible && !near(f.V[z], c.V[i]) {
@@ -259,6 +250,24 @@ func newBook(layers []geo.ZoneSet, columns []Column, sources []Source, as map[ge
 				c.n, other, c.why, c.first)})
 	}
 	return b
+}
+
+// corrected ends the source of a figure that the project corrected.
+const corrected = " (corrigé)"
+
+// columnName is how the source of a figure names its column.
+func columnName(c Column, s Source) string {
+	where := s.File
+	if where == "" {
+		where = c.Source
+	}
+	if c.Header != "" {
+		where += " : " + c.Header
+	}
+	if c.Convention != "" {
+		where += " (convention " + c.Convention + ")"
+	}
+	return where
 }
 
 // near says whether two printed figures are the same up to the rounding of a unit in the last place.

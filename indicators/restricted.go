@@ -19,6 +19,16 @@ func Compute(in Input) (Result, error) {
 	if in.Definitions, in.national, err = distributed(in.Definitions); err != nil {
 		return Result{}, err
 	}
+	r, err := allSeries(in)
+	if err != nil {
+		return r, err
+	}
+	r.compare(&in)
+	return r, nil
+}
+
+// allSeries makes the values and gaps of open data, then of each convention.
+func allSeries(in Input) (Result, error) {
 	byConvention := map[string][]Column{}
 	for _, c := range in.Columns {
 		byConvention[c.Convention] = append(byConvention[c.Convention], c)
@@ -215,6 +225,18 @@ func (e *Edition) Conventions() []string {
 	for _, x := range e.Ecarts {
 		found[x.Convention] = true
 	}
+	for _, x := range e.Evolutions {
+		found[x.Convention] = true
+	}
+	for _, x := range e.Rangs {
+		found[x.Convention] = true
+	}
+	for _, x := range e.EcartsSexe {
+		found[x.Convention] = true
+	}
+	for _, x := range e.Concentrations {
+		found[x.Convention] = true
+	}
 	for _, s := range e.Sources {
 		found[s.Convention] = true
 	}
@@ -261,6 +283,10 @@ func Withhold(e *Edition, sees ...string) *Edition {
 	out.Overlaps = slices.DeleteFunc(slices.Clone(e.Overlaps), func(o OverlapSet) bool { return gone[o.From] || gone[o.To] })
 	out.Values = slices.DeleteFunc(slices.Clone(e.Values), func(v Value) bool { return hidden(v.Convention) || gone[v.Couche] })
 	out.Ecarts = slices.DeleteFunc(slices.Clone(e.Ecarts), func(x Ecart) bool { return hidden(x.Convention) || gone[x.Couche] || gone[x.Reference] })
+	out.Evolutions = slices.DeleteFunc(slices.Clone(e.Evolutions), func(x Evolution) bool { return hidden(x.Convention) || gone[x.Couche] || gone[x.Reference] })
+	out.Rangs = slices.DeleteFunc(slices.Clone(e.Rangs), func(x Rang) bool { return hidden(x.Convention) || gone[x.Couche] })
+	out.EcartsSexe = slices.DeleteFunc(slices.Clone(e.EcartsSexe), func(x EcartSexe) bool { return hidden(x.Convention) || gone[x.Couche] })
+	out.Concentrations = slices.DeleteFunc(slices.Clone(e.Concentrations), func(x Concentration) bool { return hidden(x.Convention) || gone[x.Couche] || gone[x.Reference] })
 	out.Sources = slices.DeleteFunc(slices.Clone(e.Sources), func(s Source) bool { return hidden(s.Convention) })
 	out.Alertes = slices.DeleteFunc(slices.Clone(e.Alertes), func(a Alerte) bool { return hidden(a.Convention) })
 	told := map[string]bool{}

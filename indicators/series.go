@@ -246,7 +246,11 @@ type Edition struct {
 	Alertes     []Alerte      // ordered by ID
 	Equipements []Equipement  // ordered by code
 
-	Calibrations []Calibration // in catalogue order, then by layer, method, millésime and sex
+	Calibrations   []Calibration   // in catalogue order, then by layer, method, millésime and sex
+	Evolutions     []Evolution     // ordered by key less the millésime, code, reference, then millésimes
+	Rangs          []Rang          // ordered by key and code
+	EcartsSexe     []EcartSexe     // ordered by key and code
+	Concentrations []Concentration // ordered by key, then territory
 }
 
 // Layer returns the edition's layer of that name, or nil.

@@ -810,7 +810,7 @@ func LoadCatalogue(fsys ...fs.FS) (*Catalogue, error) {
 	for _, folder := range fsys {
 		from := map[string]string{}
 		err := fs.WalkDir(folder, ".", func(name string, d fs.DirEntry, err error) error {
-			if err != nil || d.IsDir() || path.Ext(name) != ".yaml" || path.Base(name) == "indicators.yaml" {
+			if err != nil || d.IsDir() || path.Ext(name) != ".yaml" || path.Base(name) == "indicators.yaml" || path.Base(name) == "guards.yaml" {
 				return err
 			}
 			b, err := fs.ReadFile(folder, name)
@@ -872,6 +872,27 @@ func (c *Catalogue) Match(baseName string) []*Card {
 		return exact
 	}
 	return fit
+}
+
+// LoadGuards reads the comparisons that sources do not allow. Every one that is wrong is reported.
+func LoadGuards(name string, b []byte) ([]indicators.Guard, error) {
+	var list []indicators.Guard
+	if err := UnmarshalStrict(name, b, &list); err != nil {
+		return nil, err
+	}
+	var bad []error
+	seen := map[string]bool{}
+	for i, g := range list {
+		err := g.Check()
+		if err == nil && seen[g.ID] {
+			err = errors.New("this id is there twice")
+		}
+		if err != nil {
+			bad = append(bad, fmt.Errorf("%s: %s: %w", name, cmp.Or(g.ID, fmt.Sprintf("guard %d", i+1)), err))
+		}
+		seen[g.ID] = true
+	}
+	return list, errors.Join(bad...)
 }
 
 // LoadDefinitions reads a list of indicators. Ids are unique; the rule and what it needs are checked.

@@ -15,23 +15,33 @@ import (
 
 // The sheets of a workbook, in order. "Lisez-moi" is always the first.
 const (
-	SheetReadme      = "Lisez-moi"
-	SheetSeries      = "Séries"
-	SheetEcarts      = "Écarts"
-	SheetOverlaps    = "Recouvrements"
-	SheetCalibration = "Calibration"
-	SheetSources     = "Sources"
-	SheetAlertes     = "Alertes"
+	SheetReadme = "Lisez-moi"
+	SheetSeries = "Séries"
+	SheetEcarts = "Écarts"
+
+	SheetEvolutions    = "Évolutions"
+	SheetRangs         = "Rangs"
+	SheetSexes         = "Femmes-hommes"
+	SheetConcentration = "Concentration"
+	SheetOverlaps      = "Recouvrements"
+	SheetCalibration   = "Calibration"
+	SheetSources       = "Sources"
+	SheetAlertes       = "Alertes"
 )
 
 // WorkbookOptions choose what goes in a workbook. The zero value is the whole edition.
 type WorkbookOptions struct {
-	Sheets   []string                // which ones; nil is all
-	Values   []indicators.Value      // nil: the edition's shown values
-	Ecarts   []indicators.Ecart      // nil: the edition's
-	Overlaps []indicators.OverlapSet // nil: the edition's
+	Sheets []string           // which ones; nil is all
+	Values []indicators.Value // nil: the edition's shown values
+	Ecarts []indicators.Ecart // nil: the edition's
 
-	Calibrations []indicators.Calibration // nil: the edition's
+	Evolutions     []indicators.Evolution // as Ecarts
+	Rangs          []indicators.Rang
+	EcartsSexe     []indicators.EcartSexe
+	Concentrations []indicators.Concentration
+	Overlaps       []indicators.OverlapSet // nil: the edition's
+
+	Calibrations []indicators.Calibration
 }
 
 // maxSheetRows is what a worksheet holds.
@@ -46,6 +56,18 @@ func WriteWorkbook(w io.Writer, e *indicators.Edition, o WorkbookOptions) error 
 				o.Values = append(o.Values, v)
 			}
 		}
+	}
+	if o.Evolutions == nil {
+		o.Evolutions = e.Evolutions
+	}
+	if o.Rangs == nil {
+		o.Rangs = e.Rangs
+	}
+	if o.EcartsSexe == nil {
+		o.EcartsSexe = e.EcartsSexe
+	}
+	if o.Concentrations == nil {
+		o.Concentrations = e.Concentrations
 	}
 	if o.Ecarts == nil {
 		o.Ecarts = e.Ecarts
@@ -69,8 +91,20 @@ func WriteWorkbook(w io.Writer, e *indicators.Edition, o WorkbookOptions) error 
 		name  string
 		write func(*sheet, WorkbookOptions) error
 	}{
-		{SheetReadme, b.readme}, {SheetSeries, b.series}, {SheetEcarts, b.ecarts}, {SheetOverlaps, b.overlaps},
-		{SheetCalibration, b.calibration},
+		{SheetReadme, b.readme}, {SheetSeries, b.series}, {SheetEcarts, b.ecarts},
+		{SheetEvolutions, func(s *sheet, o WorkbookOptions) error {
+			return rowsSheet(b, s, evolutionHeads, indicators.EvolutionsHeader, o.Evolutions)
+		}},
+		{SheetRangs, func(s *sheet, o WorkbookOptions) error {
+			return rowsSheet(b, s, rangHeads, indicators.RangsHeader, o.Rangs)
+		}},
+		{SheetSexes, func(s *sheet, o WorkbookOptions) error {
+			return rowsSheet(b, s, sexeHeads, indicators.FemmesHommesHeader, o.EcartsSexe)
+		}},
+		{SheetConcentration, func(s *sheet, o WorkbookOptions) error {
+			return rowsSheet(b, s, concentrationHeads, indicators.ConcentrationHeader, o.Concentrations)
+		}},
+		{SheetOverlaps, b.overlaps}, {SheetCalibration, b.calibration},
 		{SheetSources, b.sources}, {SheetAlertes, b.alertes},
 	}
 	for _, x := range sheets {
@@ -326,6 +360,71 @@ func (b *book) ecarts(s *sheet, o WorkbookOptions) error {
 	return nil
 }
 
+// The heads of the comparisons, in the order of their cells.
+var (
+	evolutionHeads = []head{{"Indicateur", 26}, {"Couche", 16}, {"Code", 13}, {"Nom", 28}, {"Sexe", 8}, {"Depuis", 9}, {"Millésime", 11},
+		{"Couche de référence", 22}, {"Code de référence", 14}, {"Nom de la référence", 30}, {"Territoire de comparaison", 14},
+		{"Valeur ou écart avant", 13}, {"Valeur ou écart après", 13}, {"Évolution", 12}, {"Unité", 12}, {"Seuil", 10}, {"Verdict", 16},
+		{"Lecture", 14}, {"Statut", 18}, {"Motif", 60}, {"Garde", 22}}
+	rangHeads = []head{{"Indicateur", 26}, {"Couche", 16}, {"Code", 13}, {"Nom", 28}, {"Millésime", 11}, {"Sexe", 8}, {"Valeur", 13},
+		{"Rang", 8}, {"Ex æquo", 8}, {"Quartiers classés", 10}, {"Statut", 18}, {"Motif", 60}, {"Garde", 22}}
+	sexeHeads = []head{{"Indicateur", 26}, {"Couche", 16}, {"Code", 13}, {"Nom", 28}, {"Millésime", 11}, {"Femmes", 13}, {"Hommes", 13},
+		{"Écart", 12}, {"Unité", 12}, {"Rapport", 10}, {"Statut", 18}, {"Motif", 60}}
+	concentrationHeads = []head{{"Indicateur", 26}, {"Couche", 16}, {"Millésime", 11}, {"Sexe", 8}, {"Couche du territoire", 22},
+		{"Code du territoire", 14}, {"Nom du territoire", 30}, {"Quartiers", 10}, {"Part de l'effectif", 12}, {"Part de la population", 12},
+		{"Millésime de la population", 12}, {"Indice", 10}, {"Statut", 18}, {"Motif", 60}}
+)
+
+// rowsSheet writes comparisons of one kind. The names are those of the machine's columns, which say what a cell is.
+func rowsSheet[T indicators.Rower](b *book, s *sheet, heads []head, names []string, list []T) error {
+	if err := s.header(heads...); err != nil {
+		return err
+	}
+	for _, x := range list {
+		cells := x.Row(b.names)
+		format := s.decimals(cells[0].(string))
+		for i, c := range cells {
+			switch c := c.(type) {
+			case indicators.Opt:
+				f := format
+				switch names[i] {
+				case "rapport", "indice":
+					f = "0.00"
+				case "part_quartiers", "part_population":
+					f = "0.0 %"
+				case "rang", "ex_aequo", "millesime_population":
+					f = "0"
+				case "evolution", "ecart", "seuil":
+					if !strings.Contains(f, ".") {
+						f = "#,##0.0"
+					}
+				}
+				n, err := s.number(c, f)
+				if err != nil {
+					return err
+				}
+				cells[i] = n
+			case string:
+				if names[i] == "statut" {
+					st, err := indicators.ParseStatut(c)
+					if err != nil {
+						return err
+					}
+					cells[i] = statutFR(st)
+				}
+			case int:
+				if names[i] == "millesime" {
+					cells[i] = millesime(c)
+				}
+			}
+		}
+		if err := s.row(cells...); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 func (b *book) overlaps(s *sheet, o WorkbookOptions) error {
 	if err := s.header(head{"Couche de départ", 16}, head{"Code", 13}, head{"Nom", 28}, head{"Couche d'arrivée", 16}, head{"Code", 13}, head{"Nom", 28},
 		head{"Aire commune (m²)", 16}, head{"Part de la zone de départ", 13}, head{"Part de la zone d'arrivée", 13},
@@ -421,6 +520,10 @@ func (b *book) readme(s *sheet, o WorkbookOptions) error {
 	for _, x := range [][2]string{
 		{SheetSeries, "une ligne par indicateur, zone, millésime et sexe (T : ensemble, F : femmes, H : hommes)"},
 		{SheetEcarts, "écart de chaque zone à ses références : en points pour les taux, en % pour les montants ; le rapport est la valeur de la zone divisée par celle de la référence"},
+		{SheetEvolutions, "évolution de chaque valeur, et de chaque écart à une référence, entre deux millésimes ; le verdict n'est donné qu'au-delà du seuil, et n'est jamais une cause"},
+		{SheetRangs, "rang de chaque quartier parmi ceux de sa couche : 1 est la valeur la plus élevée"},
+		{SheetSexes, "femmes moins hommes : en points pour les taux, en % pour les montants ; le rapport est la valeur des femmes divisée par celle des hommes"},
+		{SheetConcentration, "part d'un effectif du territoire qui est dans ses quartiers, divisée par la part de ses habitants qui y est : au-dessus de 1, l'effectif s'y concentre"},
 		{SheetOverlaps, "part commune à deux zones ; la marge dit de combien la part varie si les limites bougent de 10 m ; « liseré » : recouvrement trop mince pour compter"},
 		{SheetCalibration, "écart de chaque méthode d'estimation au producteur, là où les deux donnent une valeur ; sans millésime : tous ensemble"},
 		{SheetSources, "les fichiers lus, leur producteur, leur licence et leur empreinte"},

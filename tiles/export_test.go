@@ -27,7 +27,7 @@ func TestWriteWorkbook(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff([]string{SheetReadme, SheetSeries, SheetEcarts, SheetOverlaps, SheetCalibration, SheetSources, SheetAlertes}, f.GetSheetList()); diff != "" {
+	if diff := cmp.Diff([]string{SheetReadme, SheetSeries, SheetEcarts, SheetEvolutions, SheetRangs, SheetSexes, SheetConcentration, SheetOverlaps, SheetCalibration, SheetSources, SheetAlertes}, f.GetSheetList()); diff != "" {
 		t.Errorf("sheets (-want +got):\n%s", diff)
 	}
 	rows, err := f.GetRows(SheetSeries, excelize.Options{RawCellValue: true})
@@ -73,7 +73,7 @@ func TestWriteWorkbook(t *testing.T) {
 			filters++
 		}
 	}
-	if filters != 6 {
+	if filters != 10 {
 		t.Errorf("%d filters", filters)
 	}
 	if got, err := f.GetCellValue(SheetAlertes, "E2"); err != nil || got != "'=1+1 ne doit pas être calculé." {

@@ -131,6 +131,22 @@ func (s *Server) Handler() http.Handler {
 			r.Get("/api/series"+f, s.data(s.handleSeries(f)))
 			r.Get("/api/ecarts"+f, s.data(s.handleEcarts(f)))
 			r.Get("/api/calibration"+f, s.data(s.handleCalibration(f)))
+			r.Get("/api/evolutions"+f, s.data(handleRows(s, f, "evolutions", SheetEvolutions, indicators.EvolutionsHeader,
+				func(e *indicators.Edition) []indicators.Evolution { return e.Evolutions },
+				func(x indicators.Evolution) (indicators.Key, string) { return x.Key, x.Code },
+				func(o *WorkbookOptions, l []indicators.Evolution) { o.Evolutions = l })))
+			r.Get("/api/rangs"+f, s.data(handleRows(s, f, "rangs", SheetRangs, indicators.RangsHeader,
+				func(e *indicators.Edition) []indicators.Rang { return e.Rangs },
+				func(x indicators.Rang) (indicators.Key, string) { return x.Key, x.Code },
+				func(o *WorkbookOptions, l []indicators.Rang) { o.Rangs = l })))
+			r.Get("/api/femmes-hommes"+f, s.data(handleRows(s, f, "femmes-hommes", SheetSexes, indicators.FemmesHommesHeader,
+				func(e *indicators.Edition) []indicators.EcartSexe { return e.EcartsSexe },
+				func(x indicators.EcartSexe) (indicators.Key, string) { return x.Key, x.Code },
+				func(o *WorkbookOptions, l []indicators.EcartSexe) { o.EcartsSexe = l })))
+			r.Get("/api/concentration"+f, s.data(handleRows(s, f, "concentration", SheetConcentration, indicators.ConcentrationHeader,
+				func(e *indicators.Edition) []indicators.Concentration { return e.Concentrations },
+				func(x indicators.Concentration) (indicators.Key, string) { return x.Key, x.ReferenceCode },
+				func(o *WorkbookOptions, l []indicators.Concentration) { o.Concentrations = l })))
 			r.Get("/api/recouvrements"+f, s.data(s.handleOverlaps(f)))
 		}
 	})

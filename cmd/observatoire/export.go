@@ -21,6 +21,10 @@ import (
 var exports = map[string][]string{
 	"series":        {"csv", "xlsx"},
 	"ecarts":        {"csv", "xlsx"},
+	"evolutions":    {"csv", "xlsx"},
+	"rangs":         {"csv", "xlsx"},
+	"femmes-hommes": {"csv", "xlsx"},
+	"concentration": {"csv", "xlsx"},
 	"recouvrements": {"csv", "xlsx"},
 	"calibration":   {"csv", "xlsx"},
 	"zones":         {"geojson"},
@@ -31,6 +35,10 @@ var exports = map[string][]string{
 var sheets = map[string][]string{
 	"series":        {tiles.SheetSeries, tiles.SheetSources},
 	"ecarts":        {tiles.SheetEcarts, tiles.SheetSources},
+	"evolutions":    {tiles.SheetEvolutions, tiles.SheetSources},
+	"rangs":         {tiles.SheetRangs, tiles.SheetSources},
+	"femmes-hommes": {tiles.SheetSexes, tiles.SheetSources},
+	"concentration": {tiles.SheetConcentration, tiles.SheetSources},
 	"recouvrements": {tiles.SheetOverlaps},
 	"calibration":   {tiles.SheetCalibration, tiles.SheetSources},
 }
@@ -45,7 +53,7 @@ func (a *app) exportCmd() *cobra.Command {
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			formats, ok := exports[what]
 			if !ok {
-				return usage{fmt.Errorf("--what %s: one of series, ecarts, recouvrements, calibration, zones", what)}
+				return usage{fmt.Errorf("--what %s: one of series, ecarts, evolutions, rangs, femmes-hommes, concentration, recouvrements, calibration, zones", what)}
 			}
 			if !slices.Contains(formats, format) {
 				return usage{fmt.Errorf("--format %s: one of %v for this export", format, formats)}
@@ -70,7 +78,7 @@ func (a *app) exportCmd() *cobra.Command {
 			})
 		},
 	}
-	c.Flags().StringVar(&what, "what", "", "series, ecarts, recouvrements, calibration or zones (default: all)")
+	c.Flags().StringVar(&what, "what", "", "series, ecarts, evolutions, rangs, femmes-hommes, concentration, recouvrements, calibration or zones (default: all)")
 	c.Flags().StringVar(&format, "format", "xlsx", "csv, xlsx or geojson")
 	c.Flags().StringVarP(&out, "output", "o", "", "file to write; a folder where there are several")
 	c.Flags().StringVar(&id, "edition", "", "edition to read (default: the published one)")
@@ -100,8 +108,18 @@ func (a *app) shownUnder(e *indicators.Edition, conventions []string) (*indicato
 func writeExport(e *indicators.Edition, what, format, out string) ([]string, error) {
 	shown := indicators.Shown(e.Values)
 	tables := map[string]func(io.Writer) error{
-		"series":        func(w io.Writer) error { return indicators.WriteSeriesCSV(w, e, shown) },
-		"ecarts":        func(w io.Writer) error { return indicators.WriteEcartsCSV(w, e, e.Ecarts) },
+		"series": func(w io.Writer) error { return indicators.WriteSeriesCSV(w, e, shown) },
+		"ecarts": func(w io.Writer) error { return indicators.WriteEcartsCSV(w, e, e.Ecarts) },
+		"evolutions": func(w io.Writer) error {
+			return indicators.WriteRowsCSV(w, e, indicators.EvolutionsHeader, e.Evolutions)
+		},
+		"rangs": func(w io.Writer) error { return indicators.WriteRowsCSV(w, e, indicators.RangsHeader, e.Rangs) },
+		"femmes-hommes": func(w io.Writer) error {
+			return indicators.WriteRowsCSV(w, e, indicators.FemmesHommesHeader, e.EcartsSexe)
+		},
+		"concentration": func(w io.Writer) error {
+			return indicators.WriteRowsCSV(w, e, indicators.ConcentrationHeader, e.Concentrations)
+		},
 		"recouvrements": func(w io.Writer) error { return indicators.WriteOverlapsCSV(w, e, e.Overlaps) },
 		"calibration":   func(w io.Writer) error { return indicators.WriteCalibrationCSV(w, e, e.Calibrations) },
 	}
@@ -121,7 +139,7 @@ func writeExport(e *indicators.Edition, what, format, out string) ([]string, err
 	case format == "csv" && what != "":
 		return []string{out}, writeFile(out, tables[what])
 	case format == "csv":
-		for _, name := range []string{"series", "ecarts", "recouvrements", "calibration"} {
+		for _, name := range []string{"series", "ecarts", "evolutions", "rangs", "femmes-hommes", "concentration", "recouvrements", "calibration"} {
 			if err := put(filepath.Join(out, name+".csv"), tables[name]); err != nil {
 				return written, err
 			}

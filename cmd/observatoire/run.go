@@ -152,17 +152,27 @@ func (a *app) run(ctx context.Context, p *project, st store.Store) (*indicators.
 	}
 	alerts = append(alerts, found...)
 
+	guards, err := p.guards()
+	if err != nil {
+		return nil, refused{err}
+	}
+	derogations, err := p.derogations(guards)
+	if err != nil {
+		return nil, refused{err}
+	}
 	sets := indicators.CompleteLayers(layers.sets, columns, p.GeographyAs)
 	result, err := indicators.Compute(indicators.Input{
 		Layers: sets, Overlaps: overlaps, People: people, Columns: columns, Sources: sources, Definitions: p.definitions,
 		Studied: p.studied(), References: p.References, Communes: p.Scope.Communes, Methods: p.Methods,
 		Comparisons: p.comparisons(), GeographyAs: p.GeographyAs, Own: own, Detail: p.details(),
+		Guards: guards, Derogations: derogations,
 	})
 	if err != nil {
 		return nil, refused{fmt.Errorf("%s: %w", filepath.Join(p.dir, projectFile), err)}
 	}
 	e := &indicators.Edition{Title: p.Title, Layers: sets, Overlaps: overlaps, Indicators: result.Indicators,
-		Values: result.Values, Ecarts: result.Ecarts, Sources: sources, Alertes: result.Alertes, Equipements: facilities, Calibrations: result.Calibrations}
+		Values: result.Values, Ecarts: result.Ecarts, Sources: sources, Alertes: result.Alertes, Equipements: facilities,
+		Evolutions: result.Evolutions, Rangs: result.Rangs, EcartsSexe: result.EcartsSexe, Concentrations: result.Concentrations, Calibrations: result.Calibrations}
 	for _, s := range sets {
 		e.Schematic = e.Schematic || s.Schematic
 	}
@@ -172,6 +182,10 @@ func (a *app) run(ctx context.Context, p *project, st store.Store) (*indicators.
 		}
 	}
 	e.Alertes = append(e.Alertes, alerts...)
+	for _, d := range derogations {
+		e.Alertes = append(e.Alertes, indicators.Alerte{ID: "derogation:" + d.Garde + ":" + d.Portee, Kind: "derogation", Gravite: "information", Objet: d.Portee,
+			Message: fmt.Sprintf("garde %s levée pour %s par %s le %s : %s", d.Garde, d.Portee, d.Auteur, d.Date, d.Motif)})
+	}
 	for _, f := range layers.findings {
 		e.Alertes = append(e.Alertes, alerteOf(f))
 	}

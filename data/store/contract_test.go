@@ -389,6 +389,26 @@ func sampleEdition(id string) *indicators.Edition {
 			{Key: key("taux_chomage", "qpv-2015", 2016, "T"), Code: "QP974001", Reference: "epci-2015", ReferenceCode: "241300417",
 				Statut: indicators.NonDisponible, Motif: "La référence n'a pas de valeur.", Convention: "ops"},
 		},
+		Evolutions: []indicators.Evolution{
+			{Key: key("taux_chomage", "qpv-2015", 2016, "T"), Depuis: 2011, Code: "QP974001", Avant: some(15), Apres: some(17), Evolution: some(2),
+				Unite: "points", Seuil: some(1), Verdict: "hausse", Lecture: "défavorable", Motif: "seuil : plus petite évolution qui se commente"},
+			{Key: key("taux_chomage", "qpv-2015", 2016, "T"), Depuis: 2015, Code: "QP974001", Reference: "commune-2018", ReferenceCode: "97411",
+				Comparaison: true, Statut: indicators.SansObjet, Motif: "Enquêtes communes.", Garde: "enquetes_communes", Convention: "ops"},
+		},
+		Rangs: []indicators.Rang{
+			{Key: key("taux_chomage", "qpv-2015", 2016, "T"), Code: "QP974001", Valeur: some(17), Rang: 1, ExAequo: 2, Sur: 3},
+			{Key: key("taux_chomage", "qpv-2015", 2016, "T"), Code: "QP974002", Statut: indicators.NonSignificatif, Motif: "fiabilité", Garde: "g", Convention: "ops"},
+		},
+		EcartsSexe: []indicators.EcartSexe{
+			{Key: key("taux_chomage", "qpv-2015", 2016, "F"), Code: "QP974001", Femmes: some(18), Hommes: some(16), Ecart: some(2), Unite: "points", Rapport: some(1.125)},
+			{Key: key("taux_chomage", "qpv-2015", 2016, "F"), Code: "QP974002", Femmes: some(18), Statut: indicators.NonDisponible, Motif: "hommes", Convention: "ops"},
+		},
+		Concentrations: []indicators.Concentration{
+			{Key: key("nb", "qpv-2015", 2016, "T"), Reference: "commune-2018", ReferenceCode: "97411", Quartiers: 2, PartQuartiers: some(0.4),
+				PartPopulation: some(0.2), MillesimePopulation: 2013, Indice: some(2)},
+			{Key: key("nb", "qpv-2015", 2017, "T"), Reference: "commune-2018", ReferenceCode: "97411", Quartiers: 2, Statut: indicators.NonDisponible,
+				Motif: "sans population", Convention: "ops"},
+		},
 		Equipements: []indicators.Equipement{
 			{Code: "0001", Nom: "École de l'\"Île\"", Theme: "école", X: 870050.30000000000004, Y: 6270050 + 1.0/3, Source: "équipements.geojson",
 				Zones: []indicators.EquipementZone{{Couche: "iris-2016", Code: "130470101"}, {Couche: "qpv-2015", Code: "QP974001"}}},

@@ -169,6 +169,22 @@ Layer name: ecart
 Geometry: None
 Feature Count: 2
 FID Column = rang
+Layer name: evolution
+Geometry: None
+Feature Count: 2
+FID Column = rang
+Layer name: rang
+Geometry: None
+Feature Count: 2
+FID Column = rang
+Layer name: ecart_sexe
+Geometry: None
+Feature Count: 2
+FID Column = rang
+Layer name: concentration
+Geometry: None
+Feature Count: 2
+FID Column = rang
 Layer name: source
 Geometry: None
 Feature Count: 2
@@ -467,7 +483,7 @@ func TestOlderFilesLackColumns(t *testing.T) {
 	}
 	for file, tables := range map[string][]string{
 		filepath.Join(dir, "o.sources.gpkg"):       {"lecture"},
-		filepath.Join(dir, "o.editions", "e.gpkg"): {"serie", "ecart", "alerte", "source"},
+		filepath.Join(dir, "o.editions", "e.gpkg"): {"serie", "ecart", "evolution", "rang", "ecart_sexe", "concentration", "alerte", "source"},
 	} {
 		db, err := sql.Open("sqlite", sqliteURI(file, ""))
 		if err != nil {

@@ -334,6 +334,10 @@ func editionTables(e *indicators.Edition) []table {
 	loadValue := over(e.Values, &v)
 
 	var gap indicators.Ecart
+	var evol indicators.Evolution
+	var rank indicators.Rang
+	var sexe indicators.EcartSexe
+	var conc indicators.Concentration
 	var src indicators.Source
 	var al indicators.Alerte
 	var cal indicators.Calibration
@@ -416,6 +420,38 @@ func editionTables(e *indicators.Edition) []table {
 				{"statut", &gap.Statut}, {"motif", &gap.Motif},
 				{"convention", &gap.Convention}},
 			next: over(e.Ecarts, &gap), add: into(&e.Ecarts, &gap),
+		}, {
+			name: "evolution", title: "Évolutions des valeurs et des écarts entre deux millésimes",
+			fields: []field{{"indicateur", &evol.Indicateur}, {"couche", (*string)(&evol.Couche)}, {"code", &evol.Code},
+				{"depuis", &evol.Depuis}, {"millesime", (*year)(&evol.Millesime)}, {"sexe", &evol.Sexe},
+				{"couche_reference", (*string)(&evol.Reference)}, {"code_reference", &evol.ReferenceCode},
+				{"comparaison", &evol.Comparaison}, {"avant", &evol.Avant}, {"apres", &evol.Apres},
+				{"evolution", &evol.Evolution}, {"unite", &evol.Unite}, {"seuil", &evol.Seuil}, {"verdict", &evol.Verdict},
+				{"lecture", &evol.Lecture}, {"statut", &evol.Statut}, {"motif", &evol.Motif}, {"garde", &evol.Garde},
+				{"convention", &evol.Convention}},
+			next: over(e.Evolutions, &evol), add: into(&e.Evolutions, &evol),
+		}, {
+			name: "rang", title: "Rangs des quartiers, du plus élevé au plus bas",
+			fields: []field{{"indicateur", &rank.Indicateur}, {"couche", (*string)(&rank.Couche)}, {"code", &rank.Code},
+				{"millesime", (*year)(&rank.Millesime)}, {"sexe", &rank.Sexe}, {"valeur", &rank.Valeur}, {"place", &rank.Rang},
+				{"ex_aequo", &rank.ExAequo}, {"sur", &rank.Sur}, {"statut", &rank.Statut}, {"motif", &rank.Motif},
+				{"garde", &rank.Garde}, {"convention", &rank.Convention}},
+			next: over(e.Rangs, &rank), add: into(&e.Rangs, &rank),
+		}, {
+			name: "ecart_sexe", title: "Écarts des femmes aux hommes",
+			fields: []field{{"indicateur", &sexe.Indicateur}, {"couche", (*string)(&sexe.Couche)}, {"code", &sexe.Code},
+				{"millesime", (*year)(&sexe.Millesime)}, {"sexe", &sexe.Sexe}, {"femmes", &sexe.Femmes}, {"hommes", &sexe.Hommes},
+				{"ecart", &sexe.Ecart}, {"unite", &sexe.Unite}, {"rapport", &sexe.Rapport}, {"statut", &sexe.Statut},
+				{"motif", &sexe.Motif}, {"convention", &sexe.Convention}},
+			next: over(e.EcartsSexe, &sexe), add: into(&e.EcartsSexe, &sexe),
+		}, {
+			name: "concentration", title: "Concentration dans les quartiers d'un territoire",
+			fields: []field{{"indicateur", &conc.Indicateur}, {"couche", (*string)(&conc.Couche)}, {"millesime", (*year)(&conc.Millesime)},
+				{"sexe", &conc.Sexe}, {"couche_reference", (*string)(&conc.Reference)}, {"code_reference", &conc.ReferenceCode},
+				{"quartiers", &conc.Quartiers}, {"part_quartiers", &conc.PartQuartiers}, {"part_population", &conc.PartPopulation},
+				{"millesime_population", (*year)(&conc.MillesimePopulation)}, {"indice", &conc.Indice}, {"statut", &conc.Statut},
+				{"motif", &conc.Motif}, {"convention", &conc.Convention}},
+			next: over(e.Concentrations, &conc), add: into(&e.Concentrations, &conc),
 		}, {
 			name: "source", title: "Sources",
 			fields: sourceFields(&src), next: over(e.Sources, &src), add: into(&e.Sources, &src),

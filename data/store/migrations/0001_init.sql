@@ -158,6 +158,97 @@ CREATE TABLE ecart (
 COMMENT ON TABLE ecart IS 'Écarts des zones à leurs territoires de référence';
 CREATE INDEX ecart_code ON ecart (edition, indicateur, code);
 
+CREATE TABLE evolution (
+    edition          text NOT NULL,
+    rang             bigint NOT NULL,
+    indicateur       text NOT NULL,
+    couche           text NOT NULL,
+    code             text,
+    depuis           bigint NOT NULL,
+    millesime        bigint,
+    sexe             text,
+    couche_reference text,
+    code_reference   text,
+    comparaison      boolean NOT NULL,
+    avant            double precision,
+    apres            double precision,
+    evolution        double precision,
+    unite            text,
+    seuil            double precision,
+    verdict          text,
+    lecture          text,
+    statut           text NOT NULL,
+    motif            text,
+    garde            text,
+    convention       text,
+    PRIMARY KEY (edition, rang)
+);
+COMMENT ON TABLE evolution IS 'Évolutions des valeurs des quartiers, et de leurs écarts aux références, entre deux millésimes';
+CREATE INDEX evolution_code ON evolution (edition, indicateur, code);
+
+CREATE TABLE rang (
+    edition    text NOT NULL,
+    rang       bigint NOT NULL,
+    indicateur text NOT NULL,
+    couche     text NOT NULL,
+    code       text,
+    millesime  bigint,
+    sexe       text,
+    valeur     double precision,
+    place      bigint NOT NULL,
+    ex_aequo   bigint NOT NULL,
+    sur        bigint NOT NULL,
+    statut     text NOT NULL,
+    motif      text,
+    garde      text,
+    convention text,
+    PRIMARY KEY (edition, rang)
+);
+COMMENT ON TABLE rang IS 'Rangs des quartiers d''une couche, 1 étant la valeur la plus élevée ; place 0 : pas de rang';
+CREATE INDEX rang_code ON rang (edition, indicateur, code);
+
+CREATE TABLE ecart_sexe (
+    edition    text NOT NULL,
+    rang       bigint NOT NULL,
+    indicateur text NOT NULL,
+    couche     text NOT NULL,
+    code       text,
+    millesime  bigint,
+    sexe       text,
+    femmes     double precision,
+    hommes     double precision,
+    ecart      double precision,
+    unite      text,
+    rapport    double precision,
+    statut     text NOT NULL,
+    motif      text,
+    convention text,
+    PRIMARY KEY (edition, rang)
+);
+COMMENT ON TABLE ecart_sexe IS 'Écarts des femmes aux hommes dans chaque zone';
+CREATE INDEX ecart_sexe_code ON ecart_sexe (edition, indicateur, code);
+
+CREATE TABLE concentration (
+    edition              text NOT NULL,
+    rang                 bigint NOT NULL,
+    indicateur           text NOT NULL,
+    couche               text NOT NULL,
+    millesime            bigint,
+    sexe                 text,
+    couche_reference     text,
+    code_reference       text,
+    quartiers            bigint NOT NULL,
+    part_quartiers       double precision,
+    part_population      double precision,
+    millesime_population bigint,
+    indice               double precision,
+    statut               text NOT NULL,
+    motif                text,
+    convention           text,
+    PRIMARY KEY (edition, rang)
+);
+COMMENT ON TABLE concentration IS 'Part des quartiers dans un territoire, rapportée à leur part de ses habitants';
+
 CREATE TABLE source (
     edition         text NOT NULL,
     rang            bigint NOT NULL,

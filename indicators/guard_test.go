@@ -1,0 +1,255 @@
+package indicators
+
+import (
+	"os"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/goccy/go-yaml"
+	"github.com/google/go-cmp/cmp"
+	"github.com/paulmach/orb"
+
+	"observatoire/geo"
+)
+
+// catalogueGuards are the guards of the catalogue, as they are shipped.
+func catalogueGuards(t *testing.T) []Guard {
+	t.Helper()
+	text, err := os.ReadFile("../data/catalogue/guards.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var list []Guard
+	if err := yaml.UnmarshalWithOptions(text, &list, yaml.Strict()); err != nil {
+		t.Fatal(err)
+	}
+	for _, g := range list {
+		if err := g.Check(); err != nil {
+			t.Errorf("%s: %v", g.ID, err)
+		}
+	}
+	return list
+}
+
+// figure is an invented one of the quarter Q, from a column of its own.
+type figure struct {
+	variable, card, exploitation string
+	millesime                    int
+	v                            float64
+	enquetes                     []int
+	layer                        geo.Layer // qpv-2015 when empty
+	methode                      string    // producteur when empty
+}
+
+func guardInput(t *testing.T, def Definition, figures ...figure) (*Input, *Result) {
+	t.Helper()
+	square := orb.MultiPolygon{{{{0, 0}, {1, 0}, {1, 1}, {0, 0}}}}
+	in := &Input{Guards: catalogueGuards(t), Definitions: []Definition{def}, Studied: []string{"qpv"}, Layers: []geo.ZoneSet{
+		{Layer: "qpv-2015", Zones: []geo.Zone{{Code: "Q", Geom: square}}},
+		{Layer: "qpv-2024", Zones: []geo.Zone{{Code: "Q", Geom: orb.MultiPolygon{{{{0, 0}, {2, 0}, {1, 1}, {0, 0}}}}}}}}}
+	r := &Result{Indicators: []Definition{def, {ID: populationVariable, Rule: Somme, Unit: "habitants", Value: populationVariable}}}
+	for _, f := range figures {
+		if f.layer == "" {
+			f.layer = "qpv-2015"
+		}
+		if f.methode == "" {
+			f.methode = MethodeProducteur
+		}
+		id := f.card + FormatMillesime(f.millesime)
+		in.Sources = append(in.Sources, Source{ID: id, Card: f.card, File: id})
+		in.Columns = append(in.Columns, Column{Source: id, Variable: f.variable, Header: "X", Sexe: "T", Millesime: f.millesime,
+			Exploitation: f.exploitation, Enquetes: f.enquetes, Codes: []string{"Q"}, V: []float64{f.v}, Statut: []Statut{Disponible}})
+		indicateur := def.ID
+		if f.variable == populationVariable {
+			indicateur = populationVariable
+		}
+		r.Values = append(r.Values, Value{Key: Key{indicateur, f.layer, f.millesime, "T"}, Code: "Q", V: f.v, Methode: f.methode, Retenue: true,
+			Fiabilite: Bonne, Source: id + " : X"})
+	}
+	slices.SortFunc(r.Values, CompareValues)
+	return in, r
+}
+
+// TestGuards trips each guard of the catalogue with invented figures, shows that the comparison next to it passes, and that a named
+// decision waives it.
+func TestGuards(t *testing.T) {
+	rate := func(id string) Definition { return Definition{ID: id, Value: id, Unit: "%", Rule: Ratio, Decimals: 1} }
+	cycle := func(m int) []int { return []int{m - 2, m - 1, m, m + 1, m + 2} }
+	tests := []struct {
+		guard  string
+		def    Definition
+		refuse []figure
+		pass   []figure // nil: no such comparison
+		quote  string
+	}{
+		{"enquetes_communes", rate("taux_chomage"), // the survey of 2021 was put off: 2022 rests on 2019, 2020, 2022 to 2024
+			[]figure{{variable: "taux_chomage", card: "rp", millesime: 2017, v: 10, enquetes: cycle(2017)}, {variable: "taux_chomage", card: "rp", millesime: 2022, v: 20, enquetes: []int{2019, 2020, 2022, 2023, 2024}}},
+			[]figure{{variable: "taux_chomage", card: "rp", millesime: 2016, v: 10, enquetes: cycle(2016)}, {variable: "taux_chomage", card: "rp", millesime: 2022, v: 20, enquetes: []int{2019, 2020, 2022, 2023, 2024}}},
+			"Les recensements 2017 et 2022 partagent des enquêtes annuelles (2019)"},
+		{"complementaire_2000", rate("part_monoparentales"),
+			[]figure{{variable: populationVariable, card: "rp", millesime: 2011, v: 1999}, {variable: "part_monoparentales", card: "c", millesime: 2011, v: 1, exploitation: "complementaire"}, {variable: "part_monoparentales", card: "c", millesime: 2016, v: 9, exploitation: "complementaire"}},
+			[]figure{{variable: populationVariable, card: "rp", millesime: 2011, v: 2000}, {variable: "part_monoparentales", card: "c", millesime: 2011, v: 1, exploitation: "complementaire"}, {variable: "part_monoparentales", card: "c", millesime: 2016, v: 9, exploitation: "complementaire"}},
+			"La zone compte 1 999 habitants"},
+		{"cnam_annees_consecutives", rate("part_c2s_sans_participation"),
+			[]figure{{variable: "part_c2s_sans_participation", card: "cnam", millesime: 2020, v: 1}, {variable: "part_c2s_sans_participation", card: "cnam", millesime: 2021, v: 9}},
+			[]figure{{variable: "part_c2s_sans_participation", card: "cnam", millesime: 2020, v: 1}, {variable: "part_c2s_sans_participation", card: "cnam", millesime: 2022, v: 9}},
+			"2020 et 2021 se suivent"},
+		{"filosofi_2019_2021", rate("taux_pauvrete"),
+			[]figure{{variable: "taux_pauvrete", card: "filosofi-iris", millesime: 2019, v: 1}, {variable: "taux_pauvrete", card: "filosofi-iris", millesime: 2021, v: 9}},
+			[]figure{{variable: "taux_pauvrete", card: "filosofi-iris", millesime: 2018, v: 1}, {variable: "taux_pauvrete", card: "filosofi-iris", millesime: 2019, v: 9}},
+			"Filosofi 2019 et 2021 ne se comparent pas"},
+		{"filosofi_2022", rate("taux_pauvrete"),
+			[]figure{{variable: "taux_pauvrete", card: "filosofi-iris", millesime: 2021, v: 1}, {variable: "taux_pauvrete", card: "filosofi-iris", millesime: 2022, v: 9}},
+			nil, "Filosofi n'a pas de millésime 2022"},
+		{"defm_2025", Definition{ID: "defm_abc", Value: "defm_abc", Rule: Somme, Unit: "personnes"},
+			[]figure{{variable: "defm_abc", card: "defm", millesime: 2024, v: 100}, {variable: "defm_abc", card: "defm", millesime: 2025, v: 200}},
+			[]figure{{variable: "defm_abc", card: "defm", millesime: 2023, v: 100}, {variable: "defm_abc", card: "defm", millesime: 2024, v: 200}},
+			"depuis janvier 2025"},
+		{"defm_trimestres", Definition{ID: "defm_abc", Value: "defm_abc", Rule: Somme, Unit: "personnes"},
+			[]figure{{variable: "defm_abc", card: "partenaire", millesime: 2018, v: 100}, {variable: "defm_abc", card: "defm", millesime: 2019, v: 200}},
+			[]figure{{variable: "defm_abc", card: "qpv-insertion", millesime: 2018, v: 100}, {variable: "defm_abc", card: "defm", millesime: 2019, v: 200}},
+			"du 2018 (trimestre inconnu) et du 2019 (4e trimestre)"},
+		{"qpv_2015_2024", rate("taux_pauvrete"),
+			[]figure{{variable: "taux_pauvrete", card: "a", millesime: 2015, v: 1}, {variable: "taux_pauvrete", card: "a", millesime: 2018, v: 9, layer: "qpv-2024"}},
+			[]figure{{variable: "taux_pauvrete", card: "a", millesime: 2015, v: 1}, {variable: "taux_pauvrete", card: "a", millesime: 2018, v: 9}},
+			"Les périmètres qpv-2015 et qpv-2024 du quartier diffèrent"},
+		{"methodes_differentes", rate("taux_pauvrete"),
+			[]figure{{variable: "taux_pauvrete", card: "a", millesime: 2015, v: 1, methode: MethodeCalage}, {variable: "taux_pauvrete", card: "a", millesime: 2018, v: 9}},
+			[]figure{{variable: "taux_pauvrete", card: "a", millesime: 2015, v: 1}, {variable: "taux_pauvrete", card: "a", millesime: 2018, v: 9}},
+			"(calage en 2015, producteur en 2018)"},
+	}
+	tripped := map[string]bool{"rang_bases": true} // TestRanks
+	for _, tt := range tests {
+		tripped[tt.guard] = true
+		last := func(waived []Derogation, figures []figure) Evolution {
+			in, r := guardInput(t, tt.def, figures...)
+			in.Derogations = waived
+			r.compare(in)
+			for _, e := range r.Evolutions {
+				if e.Indicateur == tt.def.ID {
+					return e
+				}
+			}
+			t.Fatalf("%s: no evolution", tt.guard)
+			return Evolution{}
+		}
+		if e := last(nil, tt.refuse); e.Garde != tt.guard || e.Statut != SansObjet || e.Evolution.OK || !strings.Contains(strings.ReplaceAll(e.Motif, "\u202f", " "), tt.quote) {
+			t.Errorf("%s: %+v, want it refused with %q", tt.guard, e, tt.quote)
+		}
+		if tt.pass != nil {
+			if e := last(nil, tt.pass); e.Garde != "" || e.Statut != Disponible {
+				t.Errorf("%s: %+v, want it to pass", tt.guard, e)
+			}
+		}
+		e := last([]Derogation{{tt.guard, tt.def.ID + ":Q", "la commission", "lu avec prudence", "2026-01-15"}}, tt.refuse)
+		if e.Statut != Disponible || !strings.Contains(e.Motif, "Dérogation de la commission (2026-01-15) : lu avec prudence") {
+			t.Errorf("%s: waived: %+v", tt.guard, e)
+		}
+		if e := last([]Derogation{{tt.guard, "autre", "la commission", "lu avec prudence", "2026-01-15"}}, tt.refuse); e.Statut == Disponible {
+			t.Errorf("%s: waived by a decision about something else", tt.guard)
+		}
+	}
+	for _, g := range catalogueGuards(t) {
+		if !tripped[g.ID] {
+			t.Errorf("%s: nothing trips it here", g.ID)
+		}
+	}
+}
+
+// TestEvolutions: the example of METHOD.md and its neighbours.
+func TestEvolutions(t *testing.T) {
+	def := Definition{ID: "taux_pauvrete", Value: "taux_pauvrete", Unit: "%", Rule: Ratio, Decimals: 1, Direction: "hausse_defavorable"}
+	ref := geo.Layer("departement-2018")
+	tests := []struct {
+		name          string
+		before, after float64 // of the quarter; the département is at 18, then 17
+		ic            float64 // half-width of the quarter's interval
+		value, gap    string
+		lecture       string // of the gap
+	}{
+		{"beyond the floor", 40, 42.5, 0, "hausse", "se creuse", "défavorable"},
+		{"the gap alone moves", 40, 40.5, 0, "stable", "se creuse", "défavorable"},
+		{"it shrinks", 40, 37, 0, "baisse", "se réduit", "favorable"},
+		{"within the interval", 40, 43, 3, "non concluant", "non concluant", ""},
+		{"below the département, and nearer", 10, 13, 0, "hausse", "se réduit", "défavorable"},
+	}
+	for _, tt := range tests {
+		in, r := guardInput(t, def, figure{variable: def.ID, card: "a", millesime: 2014, v: tt.before}, figure{variable: def.ID, card: "a", millesime: 2018, v: tt.after})
+		in.References = []string{"departement"}
+		for i := range r.Values {
+			v := &r.Values[i]
+			if tt.ic > 0 {
+				v.IC95Bas, v.IC95Haut = Some(v.V-tt.ic), Some(v.V+tt.ic)
+			}
+			d := *v
+			d.Couche, d.Code, d.V, d.IC95Bas, d.IC95Haut = ref, "13", 18-float64(i), Opt{}, Opt{}
+			r.Values = append(r.Values, d)
+			r.Ecarts = append(r.Ecarts, gap(&def, v, ref, "13", &d, true))
+		}
+		r.compare(in)
+		if len(r.Evolutions) != 2 {
+			t.Fatalf("%s: %+v", tt.name, r.Evolutions)
+		}
+		value, g := r.Evolutions[0], r.Evolutions[1]
+		if value.Verdict != tt.value || g.Verdict != tt.gap || g.Lecture != tt.lecture {
+			t.Errorf("%s: value %q (%v, seuil %v), gap %q, %q (%v, seuil %v)", tt.name, value.Verdict, value.Evolution, value.Seuil, g.Verdict, g.Lecture, g.Evolution, g.Seuil)
+		}
+	}
+}
+
+func TestRanks(t *testing.T) {
+	def := Definition{ID: "revenu", Value: "revenu", Unit: "€/an", Rule: Mediane}
+	rank := func(cards [3]string, v [3]float64) []Rang {
+		in := &Input{Guards: catalogueGuards(t), Studied: []string{"qpv"}}
+		r := &Result{Indicators: []Definition{def}}
+		for i, code := range []string{"A", "B", "C"} {
+			in.Sources = append(in.Sources, Source{ID: code, Card: cards[i], File: code})
+			in.Columns = append(in.Columns, Column{Source: code, Variable: "revenu", Millesime: 2019, Header: "X"})
+			r.Values = append(r.Values, Value{Key: Key{"revenu", "qpv-2015", 2019, "T"}, Code: code, V: v[i], Methode: MethodeProducteur, Retenue: true, Fiabilite: Bonne, Source: code + " : X"})
+		}
+		r.compare(in)
+		return r.Rangs
+	}
+	var got [][3]int
+	for _, x := range rank([3]string{"f", "f", "f"}, [3]float64{10, 12, 10}) {
+		got = append(got, [3]int{x.Rang, x.ExAequo, x.Sur})
+	}
+	if diff := cmp.Diff([][3]int{{2, 2, 3}, {1, 1, 3}, {2, 2, 3}}, got); diff != "" {
+		t.Errorf("rank, ties, of (-want +got):\n%s", diff)
+	}
+	for _, x := range rank([3]string{"f", "g", "f"}, [3]float64{10, 12, 10}) {
+		if x.Rang != 0 || x.Garde != "rang_bases" || !strings.Contains(x.Motif, "(f, g)") {
+			t.Errorf("ranked across publications: %+v", x)
+		}
+	}
+}
+
+// TestConcentrationAndSexes: the examples of METHOD.md.
+func TestConcentrationAndSexes(t *testing.T) {
+	defs := []Definition{{ID: "nb", Value: "nb", Rule: Somme, Unit: "personnes"}, {ID: populationVariable, Rule: Somme, Unit: "habitants"}, {ID: "taux", Rule: Ratio, Unit: "%"}}
+	in := &Input{Studied: []string{"qpv"}, Communes: []string{"13047"}, Layers: []geo.ZoneSet{{Layer: "commune-2018", Zones: []geo.Zone{{Code: "13047"}, {Code: "13063"}}}}}
+	r := &Result{Indicators: defs}
+	put := func(id string, layer geo.Layer, mil int, sexe, code string, v float64) {
+		r.Values = append(r.Values, Value{Key: Key{id, layer, mil, sexe}, Code: code, V: v, Methode: MethodeProducteur, Retenue: true, Fiabilite: Bonne})
+		if layer.Level() == "qpv" && sexe == "T" {
+			r.Ecarts = append(r.Ecarts, Ecart{Key: Key{id, layer, mil, sexe}, Code: code, Reference: "commune-2018", ReferenceCode: "13047", ReferenceInclut: true, Statut: SansObjet})
+		}
+	}
+	put("nb", "qpv-2015", 2018, "T", "A", 300)
+	put("nb", "qpv-2015", 2018, "T", "B", 100)
+	put("nb", "commune-2018", 2018, "T", "13047", 1000)
+	put(populationVariable, "qpv-2015", 2013, "T", "A", 3000)
+	put(populationVariable, "qpv-2015", 2013, "T", "B", 1000)
+	put(populationVariable, "commune-2018", 2013, "T", "13047", 40000)
+	put("taux", "qpv-2015", 2018, "F", "A", 18)
+	put("taux", "qpv-2015", 2018, "H", "A", 24)
+	put("taux", "qpv-2015", 2018, "F", "B", 18)
+	r.compare(in)
+	if len(r.Concentrations) != 1 || r.Concentrations[0].Indice != Some(4) || r.Concentrations[0].Quartiers != 2 || r.Concentrations[0].MillesimePopulation != 2013 {
+		t.Errorf("concentration: %+v", r.Concentrations)
+	}
+	if len(r.EcartsSexe) != 2 || r.EcartsSexe[0].Ecart != Some(-6) || r.EcartsSexe[0].Rapport != Some(0.75) || r.EcartsSexe[1].Statut != NonDisponible {
+		t.Errorf("women and men: %+v", r.EcartsSexe)
+	}
+}
