@@ -32,8 +32,8 @@ func catalogueGuards(t *testing.T) []Guard {
 	return list
 }
 
-// figure is an invented one of the quarter Q, from a column of its own.
-type figure struct {
+// guardFigure is an invented one of the quarter Q, from a column of its own.
+type guardFigure struct {
 	variable, card, exploitation string
 	millesime                    int
 	v                            float64
@@ -42,7 +42,7 @@ type figure struct {
 	methode                      string    // producteur when empty
 }
 
-func guardInput(t *testing.T, def Definition, figures ...figure) (*Input, *Result) {
+func guardInput(t *testing.T, def Definition, figures ...guardFigure) (*Input, *Result) {
 	t.Helper()
 	square := orb.MultiPolygon{{{{0, 0}, {1, 0}, {1, 1}, {0, 0}}}}
 	in := &Input{Guards: catalogueGuards(t), Definitions: []Definition{def}, Studied: []string{"qpv"}, Layers: []geo.ZoneSet{
@@ -79,50 +79,50 @@ func TestGuards(t *testing.T) {
 	tests := []struct {
 		guard  string
 		def    Definition
-		refuse []figure
-		pass   []figure // nil: no such comparison
+		refuse []guardFigure
+		pass   []guardFigure // nil: no such comparison
 		quote  string
 	}{
 		{"enquetes_communes", rate("taux_chomage"), // the survey of 2021 was put off: 2022 rests on 2019, 2020, 2022 to 2024
-			[]figure{{variable: "taux_chomage", card: "rp", millesime: 2017, v: 10, enquetes: cycle(2017)}, {variable: "taux_chomage", card: "rp", millesime: 2022, v: 20, enquetes: []int{2019, 2020, 2022, 2023, 2024}}},
-			[]figure{{variable: "taux_chomage", card: "rp", millesime: 2016, v: 10, enquetes: cycle(2016)}, {variable: "taux_chomage", card: "rp", millesime: 2022, v: 20, enquetes: []int{2019, 2020, 2022, 2023, 2024}}},
+			[]guardFigure{{variable: "taux_chomage", card: "rp", millesime: 2017, v: 10, enquetes: cycle(2017)}, {variable: "taux_chomage", card: "rp", millesime: 2022, v: 20, enquetes: []int{2019, 2020, 2022, 2023, 2024}}},
+			[]guardFigure{{variable: "taux_chomage", card: "rp", millesime: 2016, v: 10, enquetes: cycle(2016)}, {variable: "taux_chomage", card: "rp", millesime: 2022, v: 20, enquetes: []int{2019, 2020, 2022, 2023, 2024}}},
 			"Les recensements 2017 et 2022 partagent des enquêtes annuelles (2019)"},
 		{"complementaire_2000", rate("part_monoparentales"),
-			[]figure{{variable: populationVariable, card: "rp", millesime: 2011, v: 1999}, {variable: "part_monoparentales", card: "c", millesime: 2011, v: 1, exploitation: "complementaire"}, {variable: "part_monoparentales", card: "c", millesime: 2016, v: 9, exploitation: "complementaire"}},
-			[]figure{{variable: populationVariable, card: "rp", millesime: 2011, v: 2000}, {variable: "part_monoparentales", card: "c", millesime: 2011, v: 1, exploitation: "complementaire"}, {variable: "part_monoparentales", card: "c", millesime: 2016, v: 9, exploitation: "complementaire"}},
+			[]guardFigure{{variable: populationVariable, card: "rp", millesime: 2011, v: 1999}, {variable: "part_monoparentales", card: "c", millesime: 2011, v: 1, exploitation: "complementaire"}, {variable: "part_monoparentales", card: "c", millesime: 2016, v: 9, exploitation: "complementaire"}},
+			[]guardFigure{{variable: populationVariable, card: "rp", millesime: 2011, v: 2000}, {variable: "part_monoparentales", card: "c", millesime: 2011, v: 1, exploitation: "complementaire"}, {variable: "part_monoparentales", card: "c", millesime: 2016, v: 9, exploitation: "complementaire"}},
 			"La zone compte 1 999 habitants"},
 		{"cnam_annees_consecutives", rate("part_c2s_sans_participation"),
-			[]figure{{variable: "part_c2s_sans_participation", card: "cnam", millesime: 2020, v: 1}, {variable: "part_c2s_sans_participation", card: "cnam", millesime: 2021, v: 9}},
-			[]figure{{variable: "part_c2s_sans_participation", card: "cnam", millesime: 2020, v: 1}, {variable: "part_c2s_sans_participation", card: "cnam", millesime: 2022, v: 9}},
+			[]guardFigure{{variable: "part_c2s_sans_participation", card: "cnam", millesime: 2020, v: 1}, {variable: "part_c2s_sans_participation", card: "cnam", millesime: 2021, v: 9}},
+			[]guardFigure{{variable: "part_c2s_sans_participation", card: "cnam", millesime: 2020, v: 1}, {variable: "part_c2s_sans_participation", card: "cnam", millesime: 2022, v: 9}},
 			"2020 et 2021 se suivent"},
 		{"filosofi_2019_2021", rate("taux_pauvrete"),
-			[]figure{{variable: "taux_pauvrete", card: "filosofi-iris", millesime: 2019, v: 1}, {variable: "taux_pauvrete", card: "filosofi-iris", millesime: 2021, v: 9}},
-			[]figure{{variable: "taux_pauvrete", card: "filosofi-iris", millesime: 2018, v: 1}, {variable: "taux_pauvrete", card: "filosofi-iris", millesime: 2019, v: 9}},
+			[]guardFigure{{variable: "taux_pauvrete", card: "filosofi-iris", millesime: 2019, v: 1}, {variable: "taux_pauvrete", card: "filosofi-iris", millesime: 2021, v: 9}},
+			[]guardFigure{{variable: "taux_pauvrete", card: "filosofi-iris", millesime: 2018, v: 1}, {variable: "taux_pauvrete", card: "filosofi-iris", millesime: 2019, v: 9}},
 			"Filosofi 2019 et 2021 ne se comparent pas"},
 		{"filosofi_2022", rate("taux_pauvrete"),
-			[]figure{{variable: "taux_pauvrete", card: "filosofi-iris", millesime: 2021, v: 1}, {variable: "taux_pauvrete", card: "filosofi-iris", millesime: 2022, v: 9}},
+			[]guardFigure{{variable: "taux_pauvrete", card: "filosofi-iris", millesime: 2021, v: 1}, {variable: "taux_pauvrete", card: "filosofi-iris", millesime: 2022, v: 9}},
 			nil, "Filosofi n'a pas de millésime 2022"},
 		{"defm_2025", Definition{ID: "defm_abc", Value: "defm_abc", Rule: Somme, Unit: "personnes"},
-			[]figure{{variable: "defm_abc", card: "defm", millesime: 2024, v: 100}, {variable: "defm_abc", card: "defm", millesime: 2025, v: 200}},
-			[]figure{{variable: "defm_abc", card: "defm", millesime: 2023, v: 100}, {variable: "defm_abc", card: "defm", millesime: 2024, v: 200}},
+			[]guardFigure{{variable: "defm_abc", card: "defm", millesime: 2024, v: 100}, {variable: "defm_abc", card: "defm", millesime: 2025, v: 200}},
+			[]guardFigure{{variable: "defm_abc", card: "defm", millesime: 2023, v: 100}, {variable: "defm_abc", card: "defm", millesime: 2024, v: 200}},
 			"depuis janvier 2025"},
 		{"defm_trimestres", Definition{ID: "defm_abc", Value: "defm_abc", Rule: Somme, Unit: "personnes"},
-			[]figure{{variable: "defm_abc", card: "partenaire", millesime: 2018, v: 100}, {variable: "defm_abc", card: "defm", millesime: 2019, v: 200}},
-			[]figure{{variable: "defm_abc", card: "qpv-insertion", millesime: 2018, v: 100}, {variable: "defm_abc", card: "defm", millesime: 2019, v: 200}},
+			[]guardFigure{{variable: "defm_abc", card: "partenaire", millesime: 2018, v: 100}, {variable: "defm_abc", card: "defm", millesime: 2019, v: 200}},
+			[]guardFigure{{variable: "defm_abc", card: "qpv-insertion", millesime: 2018, v: 100}, {variable: "defm_abc", card: "defm", millesime: 2019, v: 200}},
 			"du 2018 (trimestre inconnu) et du 2019 (4e trimestre)"},
 		{"qpv_2015_2024", rate("taux_pauvrete"),
-			[]figure{{variable: "taux_pauvrete", card: "a", millesime: 2015, v: 1}, {variable: "taux_pauvrete", card: "a", millesime: 2018, v: 9, layer: "qpv-2024"}},
-			[]figure{{variable: "taux_pauvrete", card: "a", millesime: 2015, v: 1}, {variable: "taux_pauvrete", card: "a", millesime: 2018, v: 9}},
+			[]guardFigure{{variable: "taux_pauvrete", card: "a", millesime: 2015, v: 1}, {variable: "taux_pauvrete", card: "a", millesime: 2018, v: 9, layer: "qpv-2024"}},
+			[]guardFigure{{variable: "taux_pauvrete", card: "a", millesime: 2015, v: 1}, {variable: "taux_pauvrete", card: "a", millesime: 2018, v: 9}},
 			"Les périmètres qpv-2015 et qpv-2024 du quartier diffèrent"},
 		{"methodes_differentes", rate("taux_pauvrete"),
-			[]figure{{variable: "taux_pauvrete", card: "a", millesime: 2015, v: 1, methode: MethodeCalage}, {variable: "taux_pauvrete", card: "a", millesime: 2018, v: 9}},
-			[]figure{{variable: "taux_pauvrete", card: "a", millesime: 2015, v: 1}, {variable: "taux_pauvrete", card: "a", millesime: 2018, v: 9}},
+			[]guardFigure{{variable: "taux_pauvrete", card: "a", millesime: 2015, v: 1, methode: MethodeCalage}, {variable: "taux_pauvrete", card: "a", millesime: 2018, v: 9}},
+			[]guardFigure{{variable: "taux_pauvrete", card: "a", millesime: 2015, v: 1}, {variable: "taux_pauvrete", card: "a", millesime: 2018, v: 9}},
 			"(calage en 2015, producteur en 2018)"},
 	}
 	tripped := map[string]bool{"rang_bases": true} // TestRanks
 	for _, tt := range tests {
 		tripped[tt.guard] = true
-		last := func(waived []Derogation, figures []figure) Evolution {
+		last := func(waived []Derogation, figures []guardFigure) Evolution {
 			in, r := guardInput(t, tt.def, figures...)
 			in.Derogations = waived
 			r.compare(in)
@@ -175,7 +175,7 @@ func TestEvolutions(t *testing.T) {
 		{"below the département, and nearer", 10, 13, 0, "hausse", "se réduit", "défavorable"},
 	}
 	for _, tt := range tests {
-		in, r := guardInput(t, def, figure{variable: def.ID, card: "a", millesime: 2014, v: tt.before}, figure{variable: def.ID, card: "a", millesime: 2018, v: tt.after})
+		in, r := guardInput(t, def, guardFigure{variable: def.ID, card: "a", millesime: 2014, v: tt.before}, guardFigure{variable: def.ID, card: "a", millesime: 2018, v: tt.after})
 		in.References = []string{"departement"}
 		for i := range r.Values {
 			v := &r.Values[i]
