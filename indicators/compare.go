@@ -90,7 +90,7 @@ func compareEcarts(levels []string, a, b Ecart) int {
 // differ nobody knows which was (between): only a figure that a producer published for that very zone and year tells it.
 func (c *computation) outOfForce(layer geo.Layer, z int, ref geo.Layer, rz, year int, r *Value) (why string, between bool) {
 	zone := &c.layers[ref].Zones[rz]
-	if year <= 0 || year == ref.Vintage() || zone.Members == nil || r != nil && r.Methode == MethodeProducteur && r.Statut == Disponible {
+	if year <= 0 || year == ref.Vintage() || year < ref.Vintage() && year >= c.since(ref) || zone.Members == nil || r != nil && r.Methode == MethodeProducteur && r.Statut == Disponible {
 		return "", false
 	}
 	var other geo.Layer // the composition that differs, next to this one on the side of the year
@@ -109,12 +109,20 @@ func (c *computation) outOfForce(layer geo.Layer, z int, ref geo.Layer, rz, year
 	switch {
 	case other == "":
 		return "", false
-	case year > ref.Vintage() && year >= other.Vintage(), year < ref.Vintage() && year <= other.Vintage():
+	case year > ref.Vintage() && year >= c.since(other), year < ref.Vintage() && year <= other.Vintage():
 		return fmt.Sprintf("composition de %d : en %d, c'est celle de %d (%s) qui est prise", ref.Vintage(), year, other.Vintage(), code), false
 	}
 	return fmt.Sprintf("la composition en vigueur en %d n'est pas au projet : celles de %d (%s) et de %d (%s) diffèrent", year,
 		min(ref.Vintage(), other.Vintage()), first(ref.Vintage() < other.Vintage(), zone.Code, code),
 		max(ref.Vintage(), other.Vintage()), first(ref.Vintage() < other.Vintage(), code, zone.Code)), true
+}
+
+// since is the first year of a dated composition that is known to have held before its vintage, else its vintage.
+func (c *computation) since(l geo.Layer) int {
+	if y := c.Since[l]; y > 0 {
+		return y
+	}
+	return l.Vintage()
 }
 
 // first is the first of two codes, or the second.

@@ -32,6 +32,8 @@ type Input struct {
 	Own    []string            // levels of zones of the partners' own, shared out among quarters as the IRIS are
 	Detail map[string][]string // convention → levels at which its figures may be shown; absent: all
 
+	Since map[geo.Layer]int // compositions known to have held since a year before their vintage
+
 	Guards      []Guard
 	Derogations []Derogation // by which a guard does not hold
 }

@@ -201,4 +201,14 @@ func TestCompositionInForce(t *testing.T) {
 	if !said {
 		t.Error("no alert on the composition of 2017")
 	}
+	// Known to hold since 2016, the composition of 2020 is that of 2017 too.
+	in.Since = map[geo.Layer]int{"epci-2020": 2016}
+	for _, e := range compute(t, in).Ecarts {
+		switch {
+		case e.Code != "QP013061" || e.Indicateur != "taux" || e.Millesime != 2017:
+		case e.Reference == "epci-2015" && (e.Statut != SansObjet || !strings.HasPrefix(e.Motif, "composition de 2015 : en 2017, c'est celle de 2020")),
+			e.Reference == "epci-2020" && strings.Contains(e.Motif, "composition"):
+			t.Errorf("since 2016: %+v", e)
+		}
+	}
 }

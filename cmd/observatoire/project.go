@@ -57,6 +57,7 @@ type layerConfig struct {
 	Card     string `yaml:"card"`
 	Level    string `yaml:"level"`
 	Vintage  int    `yaml:"vintage"`
+	Since    int    `yaml:"since"` // of a composition: the year from which it is known to hold, before its vintage
 	File     string `yaml:"file"`
 	Title    string `yaml:"title"`
 	Code     string `yaml:"code"`     // of a file without a card: the attribute that holds the codes; of a dissolved layer: its zone's code
@@ -194,6 +195,8 @@ func (p *project) check(path string) error {
 			bad("layers[%d]: level: missing, such as iris, qpv, commune", i)
 		case l.Vintage < 1900 || l.Vintage > 2100:
 			bad("layers[%d] (%s): vintage: %d is not a year: the year of the boundaries, such as 2016", i, l.Level, l.Vintage)
+		case l.Since != 0 && (l.Since < 1900 || l.Since > l.Vintage):
+			bad("layers[%d] (%s): since: %d: a year from which the composition holds, not after its vintage %d", i, l.Level, l.Since, l.Vintage)
 		case (l.File == "") == (l.Dissolve == ""):
 			bad("layers[%d] (%s): give either file or dissolve", i, l.Level)
 		case l.Dissolve != "" && l.Code == "":
@@ -382,6 +385,17 @@ func (p *project) comparisons() map[string][]string {
 	out := map[string][]string{}
 	for _, zones := range p.Comparisons {
 		maps.Copy(out, zones)
+	}
+	return out
+}
+
+// since are the years from which compositions are known to hold.
+func (p *project) since() map[geo.Layer]int {
+	out := map[geo.Layer]int{}
+	for _, l := range p.Layers {
+		if l.Since != 0 {
+			out[l.layer()] = l.Since
+		}
 	}
 	return out
 }

@@ -165,7 +165,7 @@ func (a *app) run(ctx context.Context, p *project, st store.Store) (*indicators.
 		Layers: sets, Overlaps: overlaps, People: people, Columns: columns, Sources: sources, Definitions: p.definitions,
 		Studied: p.studied(), References: p.References, Communes: p.Scope.Communes, Methods: p.Methods,
 		Comparisons: p.comparisons(), GeographyAs: p.GeographyAs, Own: own, Detail: p.details(),
-		Guards: guards, Derogations: derogations,
+		Since: p.since(), Guards: guards, Derogations: derogations,
 	})
 	if err != nil {
 		return nil, refused{fmt.Errorf("%s: %w", filepath.Join(p.dir, projectFile), err)}
@@ -1034,10 +1034,11 @@ func (p *project) manifest(e *indicators.Edition, files, passages []fileStamp) e
 		Files       []fileStamp                    `json:"fichiers_de_contours"`
 		Layers      []layer                        `json:"couches"`
 		Sources     []source                       `json:"sources"`
+		Since       map[geo.Layer]int              `json:"compositions_depuis,omitempty"`
 		Values      int                            `json:"valeurs"`
 	}{Program: version, Title: e.Title, Communes: p.Scope.Communes, References: p.References,
 		GeographyAs: p.GeographyAs, Passages: passages, Methods: p.Methods, Comparisons: p.Comparisons, Vecus: p.Vecus, Weights: p.Weights, Facilities: p.Facilities, Files: files,
-		Conventions: p.conventionStamps(), Values: len(e.Values)}
+		Conventions: p.conventionStamps(), Since: p.since(), Values: len(e.Values)}
 	defs, err := json.Marshal(p.definitions)
 	if err != nil {
 		return err
