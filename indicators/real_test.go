@@ -170,3 +170,118 @@ func TestRealMediansFromIRIS(t *testing.T) {
 		}
 	}
 }
+
+// The 65 quarters of the département: how far each method is from what the producers publish of them. Census 2016 by IRIS
+// against the population of the kit of 2022 (census 2018), taken as the same year here; Filosofi 2019 against the kit of 2019.
+func TestRealCalibrationOfTheQuarters(t *testing.T) {
+	pairs, ocol := realTable(t, "oracle/qpv_iris_overlap_13.csv", ';')
+	population, pcol := realTable(t, "iris_stats/ptod_agg_iris_13_rp2011_2016_2022.csv.gz", ';')
+	filo, fcol := realTable(t, "iris_stats/BASE_TD_FILO_DISP_IRIS_2019.csv.gz", ';')
+	demo, dcol := realTable(t, "qpv_kits/DEMO_2022.csv.gz", ';')
+	revn, rcol := realTable(t, "qpv_kits/REVN_2019.csv.gz", ';')
+	in13 := func(code string) bool { return strings.HasPrefix(code, "13") }
+	ours := func(code string) bool { return strings.HasPrefix(code, "QP013") }
+
+	pop := realColumn(t, population, pcol, "code", "P16_POP", "rp", "iris", 2016, "population", 2016, in13)
+	iris := codesOf("iris-2016", slices.Clone(pop.Codes), func(c string) string { return c[:5] })
+	qpv := realColumn(t, demo, dcol, "CODGEO", "POP_MUN", "demo", "qpv", 2015, "population", 2016, ours)
+	quarters := codesOf("qpv-2015", slices.Clone(qpv.Codes), func(string) string { return "" })
+	columns := []Column{pop, qpv,
+		realColumn(t, filo, fcol, "IRIS", "DISP_TP6019", "filo", "iris", 2016, "tp60", 2019, in13),
+		realColumn(t, revn, rcol, "CODGEO", "DISP_Q2", "revn", "qpv", 2015, "d5", 2019, ours),
+		realColumn(t, revn, rcol, "CODGEO", "DISP_D1", "revn", "qpv", 2015, "d1", 2019, ours),
+		realColumn(t, revn, rcol, "CODGEO", "DISP_D9", "revn", "qpv", 2015, "d9", 2019, ours),
+		realColumn(t, revn, rcol, "CODGEO", "TP60", "revn", "qpv", 2015, "tp60", 2019, ours)}
+	for k := range 9 {
+		name := fmt.Sprintf("D%d", k+1)
+		header := "DISP_" + name + "19"
+		if k == 4 {
+			header = "DISP_MED19"
+		}
+		columns = append(columns, realColumn(t, filo, fcol, "IRIS", header, "filo", "iris", 2016, strings.ToLower(name), 2019, in13))
+	}
+	set := OverlapSet{From: "qpv-2015", To: "iris-2016"}
+	number := func(s string) float64 { v, _ := strconv.ParseFloat(s, 64); return v }
+	for _, row := range pairs {
+		a, ok := quarters.Index(row[ocol["code_qp"]])
+		b, ok2 := iris.Index(row[ocol["code_iris"]])
+		if row[ocol["iris_vintage"]] != "2016" || !ok || !ok2 {
+			continue
+		}
+		o := geo.Overlap{From: a, To: b, ShareFrom: number(row[ocol["share_of_qpv_pct"]]) / 100, ShareTo: number(row[ocol["share_of_iris_pct"]]) / 100}
+		if o.ShareFrom < 0.005 {
+			o.Note = "liseré"
+		}
+		set.Pairs = append(set.Pairs, o)
+	}
+	slices.SortFunc(set.Pairs, func(x, y geo.Overlap) int { return 10000*(x.From-y.From) + x.To - y.To })
+	niveau := Definition{ID: "niveau_de_vie_median", Unit: "€/an", Rule: Mediane, Value: "d5", Deciles: []string{"d1", "d2", "d3", "d4", "d5", "d6", "d7", "d8", "d9"}}
+	r, err := Compute(Input{Layers: []geo.ZoneSet{iris, quarters}, Overlaps: []OverlapSet{set}, Columns: columns,
+		Sources: []Source{{ID: "rp"}, {ID: "filo"}, {ID: "demo"}, {ID: "revn"}}, Studied: []string{"qpv"},
+		Definitions: []Definition{{ID: "population", Unit: "habitants", Rule: Somme, Value: "population"}, niveau,
+			{ID: "niveau_de_vie_d1", Unit: "€/an", Rule: Quantile, Value: "d1", Of: niveau.ID, Quantile: 0.1},
+			{ID: "niveau_de_vie_d9", Unit: "€/an", Rule: Quantile, Value: "d9", Of: niveau.ID, Quantile: 0.9},
+			{ID: "taux_pauvrete", Unit: "%", Rule: Quantile, Value: "tp60", Of: niveau.ID, Under: 0.6, Scale: 100, Thresholds: map[int]float64{2019: 13158}}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := map[string]Calibration{}
+	for _, c := range r.Calibrations {
+		if c.Millesime == 0 {
+			got[c.Indicateur+" "+c.Methode] = c
+			t.Logf("%-22s %-20s %2d comparisons: mean %+6.1f, absolute %5.1f, median %+6.1f %s, worst %s %+.1f, rank %d", c.Indicateur, c.Methode,
+				c.N, c.Moyenne, c.Absolue, c.Mediane, c.Unite, c.Pire, c.PireErreur, c.Rang)
+		}
+	}
+	if c := got["population "+MethodeSurface]; c.N < 60 || c.Moyenne > -45 || c.Moyenne < -60 || c.PireErreur > -95 {
+		t.Errorf("population by surface: %+v", c)
+	}
+	// Medians of the quarters' IRIS are too high, as the quarters are poorer; the order follows the errors.
+	order := map[string][]string{}
+	for _, d := range r.Indicators {
+		order[d.ID] = d.Methodes
+	}
+	for _, id := range []string{"niveau_de_vie_median", "taux_pauvrete"} {
+		last := 0.0
+		for _, m := range order[id] {
+			c := got[id+" "+m]
+			if c.N < minComparisons || c.Absolue < last {
+				t.Errorf("%s: %s is not in the order of the errors: %+v", id, m, c)
+			}
+			last = c.Absolue
+		}
+		if c := got[id+" "+MethodeDeciles]; id == "niveau_de_vie_median" && (c.N < 60 || c.Moyenne < 0) {
+			t.Errorf("income by deciles: %+v", c)
+		}
+	}
+	// Calage scales the surface shares to the known population: what it brings is that population, to the person.
+	parts := make([][]part, len(quarters.Zones))
+	for _, o := range set.Pairs {
+		parts[o.From] = append(parts[o.From], part{zone: o.To, of: o.ShareFrom})
+	}
+	n := 0
+	for z, list := range parts {
+		i := slices.Index(qpv.Codes, quarters.Zones[z].Code)
+		var shares, held []float64
+		for _, p := range list {
+			shares = append(shares, p.of)
+			held = append(held, pop.V[slices.Index(pop.Codes, iris.Zones[p.zone].Code)])
+		}
+		w, ok := CalageWeights(qpv.V[i], shares, held)
+		if !ok || len(list) == 0 {
+			continue
+		}
+		brought := 0.0
+		for k := range w {
+			brought += w[k] * held[k]
+		}
+		if math.Abs(brought-qpv.V[i]) > 1e-6 {
+			t.Errorf("%s: calage brings %v of %v", quarters.Zones[z].Code, brought, qpv.V[i])
+		}
+		n++
+	}
+	t.Logf("calage can bring the population of %d of %d quarters", n, len(quarters.Zones))
+	if n < 55 {
+		t.Errorf("calage stands for %d quarters only", n)
+	}
+}
