@@ -181,6 +181,20 @@ func errorLimit(def *Definition) float64 {
 	return maxErrorRelative
 }
 
+// place is the method's among those that were measured, from 1.
+func (r ranking) place(method string) int {
+	n := 1
+	for _, m := range r.order {
+		if m == method {
+			break
+		}
+		if _, ok := r.measured[m]; ok {
+			n++
+		}
+	}
+	return n
+}
+
 // why says, in French, what put the method first: its measured error; empty when it was not measured.
 func (r ranking) why(method string) string {
 	c, ok := r.measured[method]

@@ -286,7 +286,7 @@ func (c *computation) indicator(def *Definition) ([]Value, []Calibration) {
 	list := calibrations(def, compared)
 	for i := range list {
 		if _, ok := ranked.measured[list[i].Methode]; ok && slices.Contains(c.Studied, list[i].Couche.Level()) {
-			list[i].Rang = 1 + slices.Index(ranked.order, list[i].Methode)
+			list[i].Rang = ranked.place(list[i].Methode)
 		}
 	}
 	if len(ranked.measured) > 0 {

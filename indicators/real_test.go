@@ -179,6 +179,8 @@ func TestRealCalibrationOfTheQuarters(t *testing.T) {
 	filo, fcol := realTable(t, "iris_stats/BASE_TD_FILO_DISP_IRIS_2019.csv.gz", ';')
 	demo, dcol := realTable(t, "qpv_kits/DEMO_2022.csv.gz", ';')
 	revn, rcol := realTable(t, "qpv_kits/REVN_2019.csv.gz", ';')
+	caf, ccol := realTable(t, "iris_stats/data_CAF_2019_IRIS.csv.gz", ';')
+	kit, kcol := realTable(t, "qpv_kits/DEMO_2021.csv.gz", ';')
 	in13 := func(code string) bool { return strings.HasPrefix(code, "13") }
 	ours := func(code string) bool { return strings.HasPrefix(code, "QP013") }
 
@@ -187,6 +189,10 @@ func TestRealCalibrationOfTheQuarters(t *testing.T) {
 	qpv := realColumn(t, demo, dcol, "CODGEO", "POP_MUN", "demo", "qpv", 2015, "population", 2016, ours)
 	quarters := codesOf("qpv-2015", slices.Clone(qpv.Codes), func(string) string { return "" })
 	columns := []Column{pop, qpv,
+		realColumn(t, caf, ccol, "CODGEO", "A", "caf", "iris", 2016, "allocataires", 2019, in13),
+		realColumn(t, caf, ccol, "CODGEO", "AM", "caf", "iris", 2016, "monoparents", 2019, in13),
+		realColumn(t, kit, kcol, "CODGEO", "A", "kit", "qpv", 2015, "allocataires", 2019, ours),
+		realColumn(t, kit, kcol, "CODGEO", "AM", "kit", "qpv", 2015, "monoparents", 2019, ours),
 		realColumn(t, filo, fcol, "IRIS", "DISP_TP6019", "filo", "iris", 2016, "tp60", 2019, in13),
 		realColumn(t, revn, rcol, "CODGEO", "DISP_Q2", "revn", "qpv", 2015, "d5", 2019, ours),
 		realColumn(t, revn, rcol, "CODGEO", "DISP_D1", "revn", "qpv", 2015, "d1", 2019, ours),
@@ -217,8 +223,10 @@ func TestRealCalibrationOfTheQuarters(t *testing.T) {
 	slices.SortFunc(set.Pairs, func(x, y geo.Overlap) int { return 10000*(x.From-y.From) + x.To - y.To })
 	niveau := Definition{ID: "niveau_de_vie_median", Unit: "€/an", Rule: Mediane, Value: "d5", Deciles: []string{"d1", "d2", "d3", "d4", "d5", "d6", "d7", "d8", "d9"}}
 	r, err := Compute(Input{Layers: []geo.ZoneSet{iris, quarters}, Overlaps: []OverlapSet{set}, Columns: columns,
-		Sources: []Source{{ID: "rp"}, {ID: "filo"}, {ID: "demo"}, {ID: "revn"}}, Studied: []string{"qpv"},
+		Sources: []Source{{ID: "rp"}, {ID: "filo"}, {ID: "demo"}, {ID: "revn"}, {ID: "caf"}, {ID: "kit"}}, Studied: []string{"qpv"},
 		Definitions: []Definition{{ID: "population", Unit: "habitants", Rule: Somme, Value: "population"}, niveau,
+			{ID: "allocataires", Unit: "allocataires", Rule: Somme, Value: "allocataires"},
+			{ID: "part_monoparents", Unit: "%", Rule: Ratio, Numerator: []string{"monoparents"}, Denominator: []string{"allocataires"}, Scale: 100},
 			{ID: "niveau_de_vie_d1", Unit: "€/an", Rule: Quantile, Value: "d1", Of: niveau.ID, Quantile: 0.1},
 			{ID: "niveau_de_vie_d9", Unit: "€/an", Rule: Quantile, Value: "d9", Of: niveau.ID, Quantile: 0.9},
 			{ID: "taux_pauvrete", Unit: "%", Rule: Quantile, Value: "tp60", Of: niveau.ID, Under: 0.6, Scale: 100, Thresholds: map[int]float64{2019: 13158}}}})
@@ -235,6 +243,10 @@ func TestRealCalibrationOfTheQuarters(t *testing.T) {
 	}
 	if c := got["population "+MethodeSurface]; c.N < 60 || c.Moyenne > -45 || c.Moyenne < -60 || c.PireErreur > -95 {
 		t.Errorf("population by surface: %+v", c)
+	}
+	// Scaled to the known population, a count comes within reach; a rate is nearly as good by any method.
+	if c, s := got["allocataires "+MethodeCalage], got["allocataires "+MethodeSurface]; c.N < 40 || c.Absolue > 0.4*s.Absolue || s.Moyenne > -40 {
+		t.Errorf("recipients: by calage %+v, by surface %+v", c, s)
 	}
 	// Medians of the quarters' IRIS are too high, as the quarters are poorer; the order follows the errors.
 	order := map[string][]string{}
