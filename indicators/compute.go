@@ -3,8 +3,11 @@ package indicators
 import (
 	"cmp"
 	"fmt"
+	"runtime"
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 
 	"observatoire/geo"
 )
@@ -121,18 +124,7 @@ func series(in Input, base *Result, convention string) (Result, error) {
 		}
 	}
 
-	var r Result
-	for i := range in.Definitions {
-		def := in.Definitions[i]
-		values, compared := c.indicator(&def)
-		if len(values) == 0 {
-			continue
-		}
-		r.Indicators = append(r.Indicators, def)
-		r.Values = append(r.Values, values...)
-		r.Calibrations = append(r.Calibrations, compared...)
-	}
-	slices.SortFunc(r.Values, CompareValues)
+	r := c.indicators()
 	disqualified := disqualify(&r)
 	if base != nil {
 		r.Values = base.under(convention, r.Values, in.Detail[convention])
@@ -141,6 +133,47 @@ func series(in Input, base *Result, convention string) (Result, error) {
 	r.Alertes = append(append(c.alerts, c.review(r)...), disqualified...)
 	slices.SortFunc(r.Alertes, func(a, b Alerte) int { return cmp.Compare(a.ID, b.ID) })
 	return r, nil
+}
+
+// indicators makes the values of every indicator that has one, in order, on all processors.
+func (c *computation) indicators() Result {
+	type made struct {
+		def      Definition
+		values   []Value
+		compared []Calibration
+	}
+	list := make([]made, len(c.Definitions))
+	var next atomic.Int64
+	var wg sync.WaitGroup
+	for range min(runtime.GOMAXPROCS(0), len(list)) {
+		wg.Go(func() {
+			for i := int(next.Add(1)) - 1; i < len(list); i = int(next.Add(1)) - 1 {
+				m := &list[i]
+				m.def = c.Definitions[i]
+				m.values, m.compared = c.indicator(&m.def)
+				slices.SortFunc(m.values, CompareValues)
+			}
+		})
+	}
+	wg.Wait()
+	var r Result
+	n := 0
+	order := make([]int, 0, len(list))
+	for i := range list {
+		if len(list[i].values) > 0 {
+			r.Indicators = append(r.Indicators, list[i].def)
+			r.Calibrations = append(r.Calibrations, list[i].compared...)
+			n += len(list[i].values)
+			order = append(order, i)
+		}
+	}
+	slices.SortFunc(order, func(i, j int) int { return cmp.Compare(list[i].def.ID, list[j].def.ID) })
+	r.Values = make([]Value, 0, n)
+	for _, i := range order { // values are ordered by indicator first
+		r.Values = append(r.Values, list[i].values...)
+		list[i].values = nil
+	}
+	return r
 }
 
 // distributed gives the definitions read from another's distribution its deciles and its weight, and tells which
@@ -260,16 +293,17 @@ func (c *computation) indicator(def *Definition) ([]Value, []Calibration) {
 			byLayer[s] = append(byLayer[s], k.Layer)
 		}
 	}
-	var all []candidates
+	var lists [][]candidates
 	for _, s := range slots {
 		held := map[geo.Layer]*terms{}
 		for _, layer := range byLayer[s] {
 			held[layer] = c.terms(def, layer, s.sexe, s.mil)
 		}
 		for _, layer := range c.order {
-			all = append(all, c.layer(def, layer, s.sexe, s.mil, held)...)
+			lists = append(lists, c.layer(def, layer, s.sexe, s.mil, held))
 		}
 	}
+	all := slices.Concat(lists...)
 	var compared, quarters []fault
 	for _, x := range all {
 		list := faults(def, x.key, x.found)
@@ -279,7 +313,11 @@ func (c *computation) indicator(def *Definition) ([]Value, []Calibration) {
 		}
 	}
 	ranked := rank(def, quarters)
-	var out []Value
+	n := 0
+	for _, x := range all {
+		n += max(1, len(x.found))
+	}
+	out := make([]Value, 0, n)
 	for _, x := range all {
 		out = append(out, c.choose(def, x.key, x.z, x.found, ranked)...)
 	}
@@ -355,7 +393,7 @@ func (c *computation) layer(def *Definition, layer geo.Layer, sexe string, mil i
 		return nil
 	}
 	key := Key{def.ID, layer, mil, sexe}
-	var out []candidates
+	out := make([]candidates, 0, len(set.Zones))
 	for z := range set.Zones {
 		var found []Value
 		if own != nil {

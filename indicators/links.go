@@ -3,6 +3,7 @@ package indicators
 import (
 	"slices"
 	"strings"
+	"sync"
 
 	"observatoire/geo"
 )
@@ -14,6 +15,7 @@ type links struct {
 	communes map[geo.Layer][]string // of each zone
 	refs     map[geo.Layer]map[int]bool
 	made     map[componentsKey][]part
+	making   *sync.Mutex // held to look into made
 }
 
 type componentsKey struct {
@@ -38,7 +40,7 @@ func arrondissements(commune string) string {
 
 func newLinks(b *book, overlaps []OverlapSet) links {
 	l := links{b: b, overlaps: map[partsKey][][]part{},
-		communes: map[geo.Layer][]string{}, refs: map[geo.Layer]map[int]bool{}, made: map[componentsKey][]part{}}
+		communes: map[geo.Layer][]string{}, refs: map[geo.Layer]map[int]bool{}, made: map[componentsKey][]part{}, making: &sync.Mutex{}}
 	for _, set := range overlaps {
 		from := b.layers[set.From]
 		if from == nil || b.layers[set.To] == nil {
@@ -135,6 +137,8 @@ func Departement(code string) string {
 // members, or is the zone itself. The list is the caller's to change.
 func (l links) components(layer geo.Layer, z int, source geo.Layer) []part {
 	key := componentsKey{layer, z, source}
+	l.making.Lock()
+	defer l.making.Unlock()
 	parts, ok := l.made[key]
 	if !ok {
 		parts = l.findComponents(layer, z, source)
