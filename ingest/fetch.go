@@ -479,6 +479,9 @@ func (f *Fetcher) attempt(ctx context.Context, o Order, part string) (Fetched, e
 	if next.Total >= 0 && done != next.Total || raw != nil && resp.ContentLength >= 0 && raw.n != resp.ContentLength {
 		return Fetched{}, passing{error: fmt.Errorf("the answer ends at %d bytes of %d", done, next.Total)}
 	}
+	if next.Total < 0 && resp.ContentLength < 0 && !slices.Contains(resp.TransferEncoding, "chunked") && resp.ProtoMajor < 2 {
+		f.tell(o, done, done, "the server does not say how long the file is, and a cut would not show: see that its end is there")
+	}
 	if err := out.Sync(); err != nil {
 		return Fetched{}, err
 	}
@@ -623,6 +626,10 @@ func notData(o Order, head []byte) error {
 	ext := strings.ToLower(filepath.Ext(o.Path))
 	if ext != ".html" && ext != ".htm" && isHTML(head) {
 		return notTheFile("%s: the answer is a web page, not the file: %s", redacted(o.URL), lookAt(o))
+	}
+	if begin := string(bytes.TrimLeft(bytes.TrimPrefix(head, []byte("\xef\xbb\xbf")), " \t\r\n")); (ext == ".csv" || ext == ".tsv" || ext == ".txt") &&
+		(strings.HasPrefix(begin, "{") || strings.HasPrefix(begin, "<?xml")) {
+		return notTheFile("%s: the answer is a message, not a table: it begins with %q: %s", redacted(o.URL), begin[:min(len(begin), 40)], lookAt(o))
 	}
 	magic := map[string]string{".zip": "PK", ".xlsx": "PK", ".ods": "PK", ".7z": "7z\xbc\xaf\x27\x1c", ".gz": "\x1f\x8b",
 		".gpkg": "SQLite format 3", ".parquet": "PAR1"}[ext]

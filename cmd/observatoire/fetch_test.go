@@ -279,6 +279,12 @@ func TestFetchGetsThrough(t *testing.T) {
 			w.(http.Flusher).Flush()
 			w.Write(published[half:])
 		}, published, ""},
+		{"gives no length, and closes", func(_ int, w http.ResponseWriter, r *http.Request) {
+			conn, buf, _ := w.(http.Hijacker).Hijack()
+			fmt.Fprintf(buf, "HTTP/1.0 200 OK\r\n\r\n%s", published)
+			buf.Flush()
+			conn.Close()
+		}, published, "the server does not say how long the file is"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			s := flawed(t, tt.server)
@@ -317,6 +323,12 @@ func TestFetchRefuses(t *testing.T) {
 		{"a web page with status 200", func(_ int, w http.ResponseWriter, _ *http.Request) {
 			fmt.Fprint(w, "\n <!DOCTYPE html><html><title>Page introuvable</title>")
 		}, exitRefused, "the answer is a web page, not the file: look for it at"},
+		{"a message with status 200", func(_ int, w http.ResponseWriter, _ *http.Request) {
+			fmt.Fprint(w, `{"error": "no such file"}`)
+		}, exitRefused, `the answer is a message, not a table: it begins with "{\"error\": \"no such file\"}": look for it at`},
+		{"a message of a store of objects", func(_ int, w http.ResponseWriter, _ *http.Request) {
+			fmt.Fprint(w, "<?xml version='1.0'?><Error><Code>AccessDenied</Code></Error>")
+		}, exitRefused, "the answer is a message, not a table"},
 		{"nothing", func(_ int, w http.ResponseWriter, _ *http.Request) {}, exitRefused, "the answer is empty"},
 		{"always truncates at the same place", func(_ int, w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Length", strconv.Itoa(len(published)))
