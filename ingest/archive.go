@@ -106,6 +106,9 @@ func (a *archive) sevenZip(at io.ReaderAt, size int64) (err error) {
 		if errors.As(err, &re) && re.Encrypted {
 			return fmt.Errorf("%s: the archive is protected by a password: pack it without one", a.path)
 		}
+		if errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) {
+			err = errors.New("it breaks off")
+		}
 		return fmt.Errorf("%s: damaged or incomplete 7z archive (%w): download or copy it again", a.path, err)
 	}
 	defer func() { // on a damaged archive the reader may index out of range

@@ -1,13 +1,16 @@
 package ingest
 
 import (
+	"bytes"
 	"cmp"
 	"crypto/sha256"
+	"encoding"
 	"encoding/hex"
 	"errors"
 	"fmt"
 	"io/fs"
 	"maps"
+	"math"
 	"path"
 	"reflect"
 	"regexp"
@@ -15,6 +18,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"unicode/utf8"
 
 	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
@@ -24,17 +28,30 @@ import (
 )
 
 // UnmarshalStrict reads YAML into v, a pointer. A key that v has no place for is an error, with its line and
-// the nearest key there is; so is a key given twice. Every unknown key is reported at once.
+// the nearest key there is; so are a key given twice, a value of another kind than its key's, a code whose zeros YAML
+// would take for octal, and a second document. All but a key given twice are reported at once.
 func UnmarshalStrict(name string, b []byte, v any) error {
+	for i, line := range bytes.Split(b, []byte("\n")) {
+		if !utf8.Valid(line) {
+			return fmt.Errorf("%s:%d: not UTF-8: save the file as UTF-8", name, i+1)
+		}
+	}
 	file, err := parser.ParseBytes(b, 0)
 	if err != nil {
 		return yamlError(name, err)
 	}
 	var bad []error
+	first := true
 	for _, doc := range file.Docs {
-		if doc.Body != nil {
-			bad = append(bad, unknownKeys(name, doc.Body, reflect.TypeOf(v))...)
+		if doc.Body == nil {
+			continue
 		}
+		if !first {
+			bad = append(bad, fmt.Errorf("%s:%d: a second document after ---: one is read: put it in a file of its own", name, doc.Body.GetToken().Position.Line))
+			break
+		}
+		first = false
+		bad = append(bad, faults(name, "", doc.Body, reflect.TypeOf(v))...)
 	}
 	if err := errors.Join(bad...); err != nil {
 		return err
@@ -47,6 +64,10 @@ func UnmarshalStrict(name string, b []byte, v any) error {
 
 // yamlError words an error of the YAML reader as ours are: file, line, what is wrong.
 func yamlError(name string, err error) error {
+	var te *yaml.TypeError
+	if errors.As(err, &te) && te.Token != nil {
+		return fmt.Errorf("%s:%d: %q: not the kind of value this key takes", name, te.Token.Position.Line, te.Token.Value)
+	}
 	var ye yaml.Error
 	if errors.As(err, &ye) && ye.GetToken() != nil {
 		return fmt.Errorf("%s:%d: %s", name, ye.GetToken().Position.Line, ye.GetMessage())
@@ -54,35 +75,63 @@ func yamlError(name string, err error) error {
 	return fmt.Errorf("%s: %w", name, err)
 }
 
-var selfReading = reflect.TypeFor[yaml.InterfaceUnmarshaler]()
+var (
+	selfReading = reflect.TypeFor[yaml.InterfaceUnmarshaler]()
+	textReading = reflect.TypeFor[encoding.TextUnmarshaler]()
+)
 
-// unknownKeys compares the keys of a node with the fields of the type it is meant for. A type that reads itself
-// is left to do so.
-func unknownKeys(name string, node ast.Node, t reflect.Type) []error {
+// faults compares the keys of a node with the fields of the type it is meant for, and its values with what they hold.
+// A type that reads itself is left to do so.
+func faults(name, key string, node ast.Node, t reflect.Type) []error {
 	for t.Kind() == reflect.Pointer {
 		t = t.Elem()
 	}
-	if reflect.PointerTo(t).Implements(selfReading) {
+	if reflect.PointerTo(t).Implements(selfReading) || reflect.PointerTo(t).Implements(textReading) {
 		return nil
 	}
-	if a, ok := node.(*ast.AnchorNode); ok {
-		return unknownKeys(name, a.Value, t)
+	switch n := node.(type) {
+	case *ast.AnchorNode:
+		return faults(name, key, n.Value, t)
+	case *ast.AliasNode, *ast.TagNode, *ast.NullNode:
+		return nil
+	}
+	token := node.GetToken()
+	no := func(format string, args ...any) []error {
+		at := fmt.Sprintf("%s:%d: ", name, token.Position.Line)
+		if key != "" {
+			at += key + ": "
+		}
+		return []error{errors.New(at + fmt.Sprintf(format, args...))}
 	}
 	var bad []error
+	list, isList := node.(*ast.SequenceNode)
+	_, isScalar := node.(ast.ScalarNode)
+	isMap := !isList && !isScalar
 	switch t.Kind() {
 	case reflect.Slice, reflect.Array:
-		if s, ok := node.(*ast.SequenceNode); ok {
-			for _, v := range s.Values {
-				bad = append(bad, unknownKeys(name, v, t.Elem())...)
-			}
+		if !isList {
+			return no("a list is expected: write it in brackets, [a, b], or a line beginning with - for each")
+		}
+		for _, v := range list.Values {
+			bad = append(bad, faults(name, key, v, t.Elem())...)
 		}
 	case reflect.Map:
+		if !isMap {
+			return no("keys with their values are expected, such as key: value")
+		}
 		for _, kv := range pairs(node) {
-			bad = append(bad, unknownKeys(name, kv.Value, t.Elem())...)
+			k := kv.Key.GetToken().Value
+			if t.Key().Kind() == reflect.String {
+				bad = append(bad, octal(name, key, kv.Key)...)
+			}
+			bad = append(bad, faults(name, k, kv.Value, t.Elem())...)
 		}
 	case reflect.Struct:
 		fields := map[string]reflect.Type{}
 		addFields(fields, t)
+		if !isMap {
+			return no("keys with their values are expected: %s", strings.Join(slices.Sorted(maps.Keys(fields)), ", "))
+		}
 		for _, kv := range pairs(node) {
 			token := kv.Key.GetToken()
 			ft, ok := fields[token.Value]
@@ -91,10 +140,43 @@ func unknownKeys(name string, node ast.Node, t reflect.Type) []error {
 					didYouMean(token.Value, slices.Sorted(maps.Keys(fields)))))
 				continue
 			}
-			bad = append(bad, unknownKeys(name, kv.Value, ft)...)
+			bad = append(bad, faults(name, token.Value, kv.Value, ft)...)
+		}
+	case reflect.String:
+		switch {
+		case isList:
+			return no("one text is expected, not a list")
+		case isMap:
+			return no("one text is expected, not keys with values: quote it if it holds a colon")
+		}
+		return octal(name, key, node)
+	case reflect.Int, reflect.Int64:
+		if _, err := strconv.Atoi(token.Value); !isScalar || err != nil {
+			return no("%q is not a whole number", token.Value)
+		}
+	case reflect.Float64:
+		if v, err := strconv.ParseFloat(token.Value, 64); !isScalar || err != nil || math.IsNaN(v) || math.IsInf(v, 0) {
+			return no("%q is not a number: write it with a point", token.Value)
+		}
+	case reflect.Bool:
+		if _, ok := node.(*ast.BoolNode); !ok {
+			return no("%q: true or false", token.Value)
 		}
 	}
 	return bad
+}
+
+// octal finds a code without quotes that YAML takes for a number in base eight or sixteen: 01004 is 516 to it.
+func octal(name, key string, node ast.Node) []error {
+	n, ok := node.(*ast.IntegerNode)
+	if text := node.GetToken().Value; ok && len(text) > 1 && text[0] == '0' {
+		at := fmt.Sprintf("%s:%d: ", name, n.GetToken().Position.Line)
+		if key != "" {
+			at += key + ": "
+		}
+		return []error{fmt.Errorf("%s%s is a number to YAML, and would lose its zeros: quote it, \"%s\"", at, text, text)}
+	}
+	return nil
 }
 
 // addFields adds the keys of a struct, those of the structs it takes inline among them.
@@ -810,6 +892,10 @@ func LoadCatalogue(fsys ...fs.FS) (*Catalogue, error) {
 	for _, folder := range fsys {
 		from := map[string]string{}
 		err := fs.WalkDir(folder, ".", func(name string, d fs.DirEntry, err error) error {
+			if err == nil && !d.IsDir() && strings.EqualFold(path.Ext(name), ".yml") {
+				bad = append(bad, fmt.Errorf("%s: a card is read from a file whose name ends in .yaml: rename it", name))
+				return nil
+			}
 			if err != nil || d.IsDir() || path.Ext(name) != ".yaml" || path.Base(name) == "indicators.yaml" || path.Base(name) == "guards.yaml" {
 				return err
 			}

@@ -199,6 +199,9 @@ func (f *file) unpack(r io.Reader, what string, packed int64) {
 }
 
 func (f *file) damaged(what string, err error) error {
+	if errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) {
+		err = errors.New("it breaks off")
+	}
 	f.err = fmt.Errorf("%s: damaged or incomplete %s (%w): download or copy it again", f.path, what, err)
 	return f.err
 }

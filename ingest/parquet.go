@@ -63,6 +63,9 @@ func (p *parquetFile) guard(run func() error) (err error) {
 		}
 		if err != nil {
 			text, _, _ := strings.Cut(err.Error(), "\n")
+			if strings.Contains(text, "EOF") {
+				text = "it breaks off"
+			}
 			err = fmt.Errorf("%s: damaged or incomplete Parquet file (%s): download or copy it again", p.f.path, text)
 		}
 	}()

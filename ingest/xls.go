@@ -8,6 +8,7 @@ import (
 	"io"
 	"math"
 	"slices"
+	"strings"
 	"unicode/utf16"
 
 	"github.com/richardlehane/mscfb"
@@ -106,6 +107,9 @@ func workbookStream(at io.ReaderAt, size int64) (stream []byte, err error) {
 		}
 	}()
 	doc, err := mscfb.New(io.NewSectionReader(at, 0, size))
+	if err != nil && strings.Contains(err.Error(), "EOF") {
+		err = errors.New("it breaks off")
+	}
 	if err != nil {
 		return nil, fmt.Errorf("damaged or incomplete workbook (%w): copy it again", err)
 	}

@@ -128,15 +128,15 @@ func (a *app) run(ctx context.Context, p *project, st store.Store) (*indicators.
 	if err != nil {
 		return nil, err
 	}
+	registers, err := p.readRegisters(ctx) // before the store takes anything
+	if err != nil {
+		return nil, err
+	}
 	sources, columns, err := a.readTables(ctx, p, st, layers.sets)
 	if err != nil {
 		return nil, err
 	}
 	uncorrected, err := p.correct(sources, columns)
-	if err != nil {
-		return nil, err
-	}
-	registers, err := p.readRegisters(ctx)
 	if err != nil {
 		return nil, err
 	}
