@@ -373,7 +373,7 @@ func TestBadLayers(t *testing.T) {
 		{"tail.geojson", whole[:len(whole)-1], nil, nil, ": after row 2: damaged or incomplete GeoJSON (it breaks off): download or copy it again"},
 		{"syntax.geojson", strings.Replace(whole, "[[[", "[[[[[}", 1), nil, nil, ": after row 0: damaged or incomplete GeoJSON (invalid character '}'"},
 		{"glued.geojson", whole + whole, nil, nil, ": more text after the end of the collection ({): two files were glued together; keep one"},
-		{"cut.geojson.gz", string(gzipped([]byte(whole))[:100]), nil, nil, ": damaged or incomplete gzip (unexpected EOF): download or copy it again"},
+		{"cut.geojson.gz", string(gzipped([]byte(whole))[:100]), nil, nil, ": damaged or incomplete gzip (it breaks off): download or copy it again"},
 		{"none.geojson", collection(lambert + ","), nil, nil, ": no zone in the file: download or copy it again"},
 		{"object.geojson", `{"error":"not found"}`, nil, nil, `: JSON of type "", not a GeoJSON FeatureCollection: export the layer as GeoJSON`},
 		{"list.geojson", `[1]`, nil, nil, ": a list of JSON values, not a layer: write it as a GeoJSON FeatureCollection"},
