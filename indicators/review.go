@@ -122,6 +122,7 @@ func (c *computation) reviewSources() []Alerte {
 // changes on the way, and series without millésime.
 func reviewSeries(r Result) []Alerte {
 	var out []Alerte
+	const maxCodesSaid = 6
 	defs := map[string]Definition{}
 	for _, d := range r.Indicators {
 		defs[d.ID] = d
@@ -129,7 +130,13 @@ func reviewSeries(r Result) []Alerte {
 	unknown := map[string]int{}
 	type line struct{ indicateur, couche, code, sexe string }
 	last := map[line]Value{}
-	mixed := map[line]string{}
+	// A series of one zone passes once from a method to another; the zones that pass alike are told together.
+	type turn struct {
+		indicateur, couche, avant, apres string
+		de, a                            int
+	}
+	turned := map[line]bool{}
+	turns := map[turn][]string{} // → codes, in order
 	for _, v := range r.Values {
 		if !v.Retenue || v.Statut != Disponible || v.Couche.Level() == "iris" {
 			continue
@@ -145,9 +152,12 @@ func reviewSeries(r Result) []Alerte {
 			continue
 		}
 		if before.Methode != v.Methode { // not a move of the quarter: one alert says so for the whole series
-			if mixed[l] == "" {
-				mixed[l] = fmt.Sprintf("%s (%s) : la méthode passe de « %s » à « %s » entre %d et %d ; ces années ne se comparent pas",
-					defs[v.Indicateur].Label, v.Code, before.Methode, v.Methode, before.Millesime, v.Millesime)
+			if !turned[l] {
+				turned[l] = true
+				t := turn{v.Indicateur, string(v.Couche), before.Methode, v.Methode, before.Millesime, v.Millesime}
+				if !slices.Contains(turns[t], v.Code) { // already there for another sex
+					turns[t] = append(turns[t], v.Code)
+				}
 			}
 			continue
 		}
@@ -168,9 +178,16 @@ func reviewSeries(r Result) []Alerte {
 					FrenchSigned(change, 1), unit)})
 		}
 	}
-	for l, message := range mixed {
-		out = append(out, Alerte{ID: fmt.Sprintf("methode:%s:%s:%s:%s", l.indicateur, l.couche, l.code, l.sexe), Kind: "methode",
-			Gravite: "information", Objet: l.code, Message: message})
+	for t, codes := range turns {
+		slices.Sort(codes)
+		zones := strings.Join(codes[:min(len(codes), maxCodesSaid)], ", ")
+		if more := len(codes) - maxCodesSaid; more > 0 {
+			zones += fmt.Sprintf(" et %d de plus", more)
+		}
+		out = append(out, Alerte{ID: fmt.Sprintf("methode:%s:%s:%s:%s:%d:%d", t.indicateur, t.couche, t.avant, t.apres, t.de, t.a),
+			Kind: "methode", Gravite: "information", Objet: t.indicateur,
+			Message: fmt.Sprintf("%s : la méthode passe de « %s » à « %s » entre %d et %d ; ces années ne se comparent pas (%s : %s)",
+				defs[t.indicateur].Label, t.avant, t.apres, t.de, t.a, t.couche, zones)})
 	}
 	for id, n := range unknown {
 		out = append(out, Alerte{ID: "millesime:" + id, Kind: "millesime", Gravite: "attention", Objet: id,
