@@ -335,9 +335,13 @@ func (c *choice) complete(p *published, askedSexe bool) {
 						filled[i] = p.available(id, year)
 					}
 				}
+				// The one that tells most of the quarters' gaps; of those that tell about as much, a median.
 				best := -1
 				for i := range defs {
-					if filled[i] > 0 && 2*filled[i] >= slices.Max(filled) && (best < 0 || p.gaps[defs[i].ID] > p.gaps[defs[best].ID]) {
+					if filled[i] == 0 || 2*filled[i] < slices.Max(filled) {
+						continue
+					}
+					if best < 0 || headline(defs[i], p.gaps[defs[i].ID]) > headline(defs[best], p.gaps[defs[best].ID]) {
 						best = i
 					}
 				}
@@ -926,6 +930,14 @@ func thumb(from *layer, z int, to *layer, f *fill) *mapView {
 	return m
 }
 
+// headline is how much an indicator tells at first sight: its gaps, half as many again for a median.
+func headline(d *indicators.Definition, gaps int) int {
+	if d.Rule == indicators.Mediane {
+		return 3 * gaps
+	}
+	return 2 * gaps
+}
+
 // valueTable is the selected indicator for every quarter, with its gaps to each reference.
 func (p *published) valueTable(c choice) (t valueTable) {
 	if c.def == nil {
@@ -939,10 +951,19 @@ func (p *published) valueTable(c choice) (t valueTable) {
 		reference geo.Layer
 	}
 	gaps := map[gapKey]indicators.Ecart{}
+	years := map[string]int{} // shown, by quarter
+	for _, z := range p.quarters() {
+		if year, ok := p.yearOf(seriesID{c.def.ID, z.layer.set.Layer, c.sexe}, z.i, c.millesime); ok {
+			years[z.code()] = year
+		}
+	}
 	var references, silent []geo.Layer // those with a gap to show, and those without any
 	for _, x := range p.edition.Ecarts {
 		// A quarter compared with another may have several references in one layer: they are in /api/ecarts.
 		if x.Indicateur != c.def.ID || x.Sexe != c.sexe || !isQuarter(x.Couche.Level()) || isQuarter(x.Reference.Level()) {
+			continue
+		}
+		if year, ok := years[x.Code]; !ok || year != x.Millesime {
 			continue
 		}
 		gaps[gapKey{x.Key, x.Code, x.Reference}] = x
