@@ -975,7 +975,9 @@ func (p *published) valueTable(c choice) (t valueTable) {
 			*list = append(*list, x.Reference)
 		}
 	}
-	silent = slices.DeleteFunc(silent, func(l geo.Layer) bool { return slices.Contains(references, l) })
+	silent = slices.DeleteFunc(silent, func(l geo.Layer) bool { // another composition of the same level may speak that year
+		return slices.ContainsFunc(references, func(r geo.Layer) bool { return r.Level() == l.Level() })
+	})
 	for _, l := range silent {
 		t.Silent = append(t.Silent, referenceFR(l, p.byName[l]))
 	}

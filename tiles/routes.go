@@ -86,7 +86,8 @@ func (s *Server) Swap(snap *Snapshot) {
 		s.current.Store(nil)
 		return
 	}
-	sum := sha256.Sum256([]byte(s.o.Version + "\x00" + s.o.Title + "\x00" + snap.edition.ID + "\x00" + snap.version))
+	// The page's own text too: a browser that keeps a page and is told it has not changed keeps the style that goes with it.
+	sum := sha256.Sum256([]byte(s.o.Version + "\x00" + pageSource + "\x00" + pageCSS + "\x00" + s.o.Title + "\x00" + snap.edition.ID + "\x00" + snap.version))
 	s.current.Store(&published{Snapshot: snap, tiles: newTileCache(s.o.CacheBytes), seed: sum[:]})
 }
 

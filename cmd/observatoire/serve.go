@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"runtime/debug"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -39,7 +40,7 @@ func (a *app) serveCmd() *cobra.Command {
 // when ctx ends, once the requests under way are answered.
 func (a *app) serve(ctx context.Context, p *project, st store.Store, addr, id string) error {
 	log := slog.New(slog.NewTextHandler(a.stderr, nil))
-	srv := tiles.NewServer(tiles.Options{Title: p.Title, Version: version, Logger: log})
+	srv := tiles.NewServer(tiles.Options{Title: p.Title, Version: build(), Logger: log})
 	seen := ""
 	load := func() error {
 		version, err := st.Version(ctx)
@@ -110,4 +111,19 @@ func reachable(addr net.Addr) string {
 		host = "localhost"
 	}
 	return "http://" + net.JoinHostPort(host, port) + "/"
+}
+
+// build names the program that answers: its version, and the commit it was built from where the builder said so.
+func build() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return version
+	}
+	name := version
+	for _, s := range info.Settings {
+		if s.Key == "vcs.revision" || s.Key == "vcs.modified" {
+			name += "+" + s.Value
+		}
+	}
+	return name
 }
