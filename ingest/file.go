@@ -286,19 +286,6 @@ func (f *file) onDisk() (string, error) {
 	return f.disk, nil
 }
 
-// all reads a file that is small by nature whole.
-func (f *file) all() ([]byte, error) {
-	const most = 64 << 20
-	data, err := io.ReadAll(io.LimitReader(f, most+1))
-	if err != nil {
-		return nil, f.readError(err)
-	}
-	if len(data) > most {
-		return nil, fmt.Errorf("%s: more than %d MiB, where such a file is small: ask for it again", f.path, most>>20)
-	}
-	return data, nil
-}
-
 // again gives the file once more from its beginning, whatever was read of it; it must have random access.
 func (f *file) again() *bufio.Reader {
 	return bufio.NewReaderSize(io.NewSectionReader(f.at, 0, f.size), 64<<10)

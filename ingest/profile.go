@@ -115,10 +115,9 @@ type keyProfile struct {
 	at     int
 	shape  *codeShape
 	score  float64
-	lost   bool // in some codes the leading zeros are lost
-	fit    int  // rows that have such a code
-	short  int  // of which without their leading zeros
-	filled int  // rows that have something
+	fit    int // rows that have such a code
+	short  int // of which without their leading zeros
+	filled int // rows that have something
 
 	seen    map[uint64]struct{}
 	more    bool // more than maxKeys

@@ -491,11 +491,9 @@ func (d *draft) secondKey(path string, k *keyProfile) (key, where string, err er
 		return "", "", err
 	}
 	for _, c := range words {
-		for _, v := range sortedByCount(c.count) {
-			if c.twice[v] == 0 && 2*c.count[v] > d.p.rows {
-				return quoted(d.p.header[k.at]), fmt.Sprintf("%s: %s", quoted(d.p.header[c.at]), quoted(v)), nil
-			}
-			break
+		most := sortedByCount(c.count)
+		if len(most) > 0 && c.twice[most[0]] == 0 && 2*c.count[most[0]] > d.p.rows {
+			return quoted(d.p.header[k.at]), fmt.Sprintf("%s: %s", quoted(d.p.header[c.at]), quoted(most[0])), nil
 		}
 	}
 	for i, t := range tuples {

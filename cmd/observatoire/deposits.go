@@ -248,9 +248,7 @@ func (a *app) readOwnZones(ctx context.Context, p *project, r *reading) ([]strin
 			continue
 		}
 		d.own = own
-		for _, f := range findings {
-			r.findings = append(r.findings, f)
-		}
+		r.findings = append(r.findings, findings...)
 		if set != nil {
 			l := layers[set.Layer]
 			switch {

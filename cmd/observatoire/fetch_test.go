@@ -336,10 +336,10 @@ func TestFetchRefuses(t *testing.T) {
 		}, exitFailed, "given up after 4 attempts: the connection was cut"},
 		{"always stalls", func(_ int, _ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }, exitFailed, "nothing came for 300ms"},
 		{"loops", func(_ int, w http.ResponseWriter, r *http.Request) {
-			http.Redirect(w, r, map[string]string{"/pop.csv": "/b", "/b": "/pop.csv"}[r.URL.Path], 302)
+			http.Redirect(w, r, map[string]string{"/pop.csv": "/b", "/b": "/pop.csv"}[r.URL.Path], http.StatusFound)
 		}, exitFailed, "it redirects in a loop"},
 		{"redirects without end", func(n int, w http.ResponseWriter, r *http.Request) {
-			http.Redirect(w, r, "/"+strconv.Itoa(n), 302)
+			http.Redirect(w, r, "/"+strconv.Itoa(n), http.StatusFound)
 		}, exitFailed, "it redirects more than 10 times"},
 		{"redirects to a file", func(_ int, w http.ResponseWriter, r *http.Request) {
 			w.Header().Set("Location", "file:///etc/passwd")
