@@ -2,7 +2,9 @@ package indicators
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
+	"maps"
 	"runtime"
 	"slices"
 	"strings"
@@ -108,20 +110,24 @@ func series(in Input, base *Result, convention string) (Result, error) {
 			}
 		}
 	}
-	for zone, others := range in.Comparisons {
-		for _, code := range append([]string{zone}, others...) {
+	var bad []error
+	for _, zone := range slices.Sorted(maps.Keys(in.Comparisons)) {
+		for _, code := range append([]string{zone}, in.Comparisons[zone]...) {
 			if _, _, ok := c.find(code); !ok {
-				return Result{}, fmt.Errorf("comparisons: no layer of quarters has a zone %q", code)
+				bad = append(bad, fmt.Errorf("comparisons: no layer of quarters has a zone %q", code))
 			}
 		}
 	}
-	for zone, method := range in.Methods {
+	for _, zone := range slices.Sorted(maps.Keys(in.Methods)) {
 		if _, _, ok := c.find(zone); !ok {
-			return Result{}, fmt.Errorf("methods: no layer of quarters has a zone %q", zone)
+			bad = append(bad, fmt.Errorf("methods: no layer of quarters has a zone %q", zone))
 		}
-		if !knownMethod(method) {
-			return Result{}, fmt.Errorf("methods: %s: unknown method %q: one of %s", zone, method, strings.Join(allMethods(), ", "))
+		if method := in.Methods[zone]; !knownMethod(method) {
+			bad = append(bad, fmt.Errorf("methods: %s: unknown method %q: one of %s", zone, method, strings.Join(allMethods(), ", ")))
 		}
+	}
+	if err := errors.Join(bad...); err != nil {
+		return Result{}, err
 	}
 
 	r := c.indicators()

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strings"
 
 	"observatoire/geo"
 )
@@ -28,7 +29,7 @@ func ParseStatut(s string) (Statut, error) {
 	if i := slices.Index(statuts[:], s); i >= 0 {
 		return Statut(i), nil
 	}
-	return 0, fmt.Errorf("unknown statut %q: one of %v", s, statuts)
+	return 0, fmt.Errorf("unknown statut %q: one of %s", s, strings.Join(statuts[:], ", "))
 }
 
 // Nature says whether a figure is its producer's own or an estimate of ours.

@@ -53,7 +53,7 @@ func (f *file) archive(kind string) (*archive, error) {
 	} else {
 		var z *zip.Reader
 		if z, err = zip.NewReader(at, size); err != nil {
-			return nil, fmt.Errorf("%s: damaged or incomplete workbook or archive (%w): download or copy it again", f.path, err)
+			return nil, fmt.Errorf("%s: damaged or incomplete workbook or archive: download or copy it again", f.path)
 		}
 		if zipKind(z) != "archive" {
 			return nil, nil

@@ -79,6 +79,10 @@ type Card struct {
 	Date   []string `yaml:"date"`
 
 	Hash string `yaml:"-"` // sha256 of the card's own text, less its downloads: an address that moves changes no figure
+
+	// Of a register read at one level: the column of levels and the words it may hold.
+	levelColumn string
+	levelWords  []string
 }
 
 // A Layout tells what a reader cannot find out by itself.

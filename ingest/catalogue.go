@@ -70,9 +70,45 @@ func yamlError(name string, err error) error {
 	}
 	var ye yaml.Error
 	if errors.As(err, &ye) && ye.GetToken() != nil {
-		return fmt.Errorf("%s:%d: %s", name, ye.GetToken().Position.Line, ye.GetMessage())
+		return fmt.Errorf("%s:%d: %s", name, ye.GetToken().Position.Line, yamlRemedy(ye.GetMessage()))
 	}
 	return fmt.Errorf("%s: %w", name, err)
+}
+
+var keyTwice = regexp.MustCompile(`^mapping key ("[^"]*") already defined at \[(\d+):\d+\]`)
+
+// yamlRemedy says what to do about what the YAML reader met.
+func yamlRemedy(message string) string {
+	if m := keyTwice.FindStringSubmatch(message); m != nil {
+		return fmt.Sprintf("the key %s is on line %s already: keep one of the two", m[1], m[2])
+	}
+	if strings.Contains(message, "'\t'") {
+		return "a tab at the start of the line: indent with spaces"
+	}
+	if strings.Contains(message, "where sequence is expected") {
+		return "a list is expected: write it in brackets, [a, b]"
+	}
+	return "not YAML here, or just above (" + message + "): check the indentation, and that each bracket, brace and quote is closed"
+}
+
+// LineOf is the line of a key of a YAML text, written as in layers[1].vintage, or of the nearest key around it; 0 when it
+// has none.
+func LineOf(b []byte, key string) int {
+	file, err := parser.ParseBytes(b, 0)
+	for ; err == nil && key != ""; key = key[:max(0, strings.LastIndexAny(key, ".["))] {
+		at, err := yaml.PathString("$." + key)
+		if err != nil {
+			continue
+		}
+		if node, err := at.FilterFile(file); err == nil && node != nil {
+			token := node.GetToken()
+			if m, ok := node.(*ast.MappingNode); ok && len(m.Values) > 0 {
+				token = m.Values[0].Key.GetToken()
+			}
+			return token.Position.Line
+		}
+	}
+	return 0
 }
 
 var (
@@ -459,7 +495,16 @@ func LoadCard(name string, b []byte) (*Card, error) {
 	sum := sha256.Sum256(withoutDownloads(b))
 	c.Hash = hex.EncodeToString(sum[:])
 	if err := c.check(); err != nil {
-		return nil, fmt.Errorf("%s: %w", name, err)
+		var bad []error
+		for line := range strings.SplitSeq(err.Error(), "\n") {
+			key, _, _ := strings.Cut(line, ":")
+			at := name
+			if n := LineOf(b, key); n > 0 && path.Ext(name) == ".yaml" {
+				at = fmt.Sprintf("%s:%d", name, n)
+			}
+			bad = append(bad, fmt.Errorf("%s: %s", at, line))
+		}
+		return nil, errors.Join(bad...)
 	}
 	return c, nil
 }
@@ -667,6 +712,9 @@ func (c *Card) At(level string) *Card {
 			at.Where = map[string]Words{}
 		}
 		at.Where[c.LevelColumn] = words
+		if c.Register != nil { // a partner writes it by hand: a word of no level is a mistake
+			at.levelColumn, at.levelWords = c.LevelColumn, slices.Sorted(maps.Keys(c.Levels))
+		}
 	}
 	return &at
 }
@@ -987,11 +1035,19 @@ func LoadDefinitions(name string, b []byte) ([]indicators.Definition, error) {
 	if err := UnmarshalStrict(name, b, &defs); err != nil {
 		return nil, err
 	}
+	items, err := itemsOf(name, b)
+	if err != nil {
+		return nil, err
+	}
 	var bad []error
 	seen := map[string]bool{}
 	for i, d := range defs {
+		at := name
+		if path.Ext(name) == ".yaml" {
+			at = fmt.Sprintf("%s:%d", name, lineOf(items[i], "id"))
+		}
 		no := func(format string, args ...any) {
-			bad = append(bad, fmt.Errorf("%s: %s: "+format, append([]any{name, cmp.Or(d.ID, fmt.Sprintf("indicator %d", i+1))}, args...)...))
+			bad = append(bad, fmt.Errorf("%s: %s: "+format, append([]any{at, cmp.Or(d.ID, fmt.Sprintf("indicator %d", i+1))}, args...)...))
 		}
 		switch {
 		case d.ID == "":

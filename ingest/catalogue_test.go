@@ -115,7 +115,7 @@ func TestBundledIndicators(t *testing.T) {
 		}
 	}
 	_, err = LoadDefinitions("i.yaml", []byte("- {id: a, label: A, unit: '%', rule: moyenne, direction: neutre, value: a}\n- {id: a, label: A, unit: '%', rule: ratio, direction: neutre, denominator: [b]}\n"))
-	for _, want := range []string{`i.yaml: a: rule: "moyenne"`, "given twice", "value or numerator", "a denominator needs one"} {
+	for _, want := range []string{`i.yaml:1: a: rule: "moyenne"`, "given twice", "value or numerator", "a denominator needs one"} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%v, want %q", err, want)
 		}

@@ -204,6 +204,7 @@ func (r *csvRows) Next() bool {
 // quoted splits a record that has quotes in it, going on over the next lines while one is open.
 func (r *csvRows) quoted(line []byte) bool {
 	rec, ends := r.rec[:0], r.ends[:0]
+	stray := false      // text after a quote that closed a cell
 	for i := 0; ; i++ { // i is where a field begins
 		if i < len(line) && line[i] == '"' {
 			i++
@@ -215,6 +216,9 @@ func (r *csvRows) quoted(line []byte) bool {
 					if line, ok = r.readLine(); !ok || len(rec) > maxRecordBytes || r.read-r.line > maxRecordLines {
 						if r.err == nil {
 							r.err = fmt.Errorf("%s:%d: a quote opened on this line is not closed: close it, or remove it", r.path, r.line)
+							if stray {
+								r.err = fmt.Errorf("%s:%d: text after the quote that closes a cell: double the quotes within a cell, or remove them", r.path, r.line)
+							}
 						}
 						return false
 					}
@@ -229,6 +233,8 @@ func (r *csvRows) quoted(line []byte) bool {
 				rec = append(rec, '"')
 				if line[i] == '"' {
 					i++
+				} else {
+					stray = true
 				}
 			}
 		} else {

@@ -277,7 +277,7 @@ func TestTopoJSON(t *testing.T) {
 		t.Errorf("points: %+v, %v", fs, err)
 	}
 	for _, tt := range []struct{ old, new, want string }{
-		{`[[0,1]]`, `[[0,9]]`, ": row 1: arc 9 of 3: export the layer again"},
+		{`[[0,1]]`, `[[0,9]]`, ": row 1: its outline follows arc 9, and the file has 3 arcs: export the layer again"},
 		{`[[0,1]]`, `[0,1]`, ": row 1: the arcs of this Polygon are not lists of numbers: export the layer again"},
 		{`[0.01,0.01]`, `[0.01]`, ": its transform is not a scale and a translation: export the layer again"},
 		{`[[100,0],[0,100]]`, `[100,0]`, ": its arcs are not lists of points: export the layer again"},

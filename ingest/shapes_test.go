@@ -394,7 +394,7 @@ func TestBadLayers(t *testing.T) {
 		{"nothing.geojson", collection(lambert+",", featureText(`{"code":"A"}`, "null")), nil, nil, ": no zone has a geometry: download or copy the file again"},
 		{"page.geojson", "<!DOCTYPE html>", nil, nil, ": not a layer: this is a web page: the download failed or asked to sign in; download the file itself"},
 		{"table.csv", "code;x;y\nA;1;2\n", nil, nil, ": this is a table, not a layer: it needs a card of kind table"},
-		{"layer.zip", "PK\x03\x04", nil, nil, ": damaged or incomplete workbook or archive (zip: not a valid zip file): download or copy it again"},
+		{"layer.zip", "PK\x03\x04", nil, nil, ": damaged or incomplete workbook or archive: download or copy it again"},
 
 		{"zones.shp", "", map[string][]byte{".shp": shape[:len(shape)-20], ".dbf": table, ".prj": []byte(prj)}, nil, ".shp: incomplete: 216 bytes, where its header says 236; copy the .shp again"},
 		{"zones.shp", "", map[string][]byte{".shp": gzipped(shape[:len(shape)-20]), ".dbf": table, ".prj": []byte(prj)}, nil, ".shp: record 1: damaged or incomplete (it breaks off): copy the .shp again"},

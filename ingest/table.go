@@ -636,7 +636,16 @@ func (t *Table) read(cells []string) bool {
 	if slices.Contains(t.card.Drop, code) {
 		return false
 	}
-	if !t.whole(cells) || !t.meets(cells, t.where) {
+	if !t.whole(cells) {
+		return false
+	}
+	if !t.meets(cells, t.where) {
+		if c := t.card.levelColumn; c != "" && t.measured(cells) {
+			word := strings.TrimSpace(cell(cells, slices.Index(t.header, c)))
+			if !slices.Contains(t.card.levelWords, word) {
+				t.wrong(c, fmt.Errorf("%q is no level of the register: one of %s", word, strings.Join(t.card.levelWords, ", ")))
+			}
+		}
 		return false
 	}
 	var variable string // of a row of a long table
@@ -957,7 +966,11 @@ var tokens = map[string]indicators.Statut{
 	"so": indicators.SansObjet, "s.o.": indicators.SansObjet, "///": indicators.SansObjet,
 }
 
-var looksNumeric = regexp.MustCompile(`[0-9]`)
+var (
+	looksNumeric  = regexp.MustCompile(`[0-9]`)
+	formulaErrors = regexp.MustCompile(`^#(REF!|DIV/0!|VALUE!|VALEUR!|NAME\?|NOM\?|N/A|NUM!|NOMBRE!|NULL!|NUL!|####*)$`)
+	looksDate     = regexp.MustCompile(`^(\d{1,2}/\d{1,2}/\d{2,4}|\d{1,2}-[\pL]{3,5}\.?(-\d{2,4})?|[\pL]{3,5}\.?-\d{2})$`)
+)
 
 // figure reads a trimmed cell: a number, or why there is none. An empty cell is not available.
 func (t *Table) figure(s string) (float64, indicators.Statut, error) {
@@ -983,6 +996,12 @@ func (t *Table) figure(s string) (float64, indicators.Statut, error) {
 		remedy = fmt.Sprintf("the card %s says that the decimal mark is %q: correct the cell, or decimal in the card", t.card.ID, t.decimal)
 	case looksNumeric.MatchString(s) && strings.HasSuffix(s, "%"):
 		remedy = "take the % sign off"
+	case formulaErrors.MatchString(s):
+		remedy = "a formula failed in the workbook this comes from: mend it there and save again, or empty the cell"
+	case s[0] == '=':
+		remedy = "this is a formula, not its result: save the workbook again with its values"
+	case looksDate.MatchString(s):
+		remedy = "this is a date: a spreadsheet took the figure for one; type it again in a cell formatted as a number"
 	}
 	return 0, indicators.NonDisponible, fmt.Errorf("%q %w: %s", s, err, remedy)
 }

@@ -267,7 +267,7 @@ func (s *stitcher) polygon(p *polygons, rings [][]int) error {
 				i = ^n
 			}
 			if i < 0 || i >= len(s.arcs) {
-				return fmt.Errorf("arc %d of %d: export the layer again", n, len(s.arcs))
+				return fmt.Errorf("its outline follows arc %d, and the file has %d arcs: export the layer again", n, len(s.arcs))
 			}
 			arc := s.arcs[i]
 			if s.made += len(arc) + 1; s.made > 1<<20 && s.made > maxArcUses*cmp.Or(s.points, 1) {

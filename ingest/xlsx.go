@@ -54,7 +54,7 @@ func (f *file) zip() (*zip.Reader, error) {
 	}
 	z, err := zip.NewReader(at, size)
 	if err != nil {
-		return nil, fmt.Errorf("%s: damaged or incomplete workbook or archive (%w): download or copy it again", f.path, err)
+		return nil, fmt.Errorf("%s: damaged or incomplete workbook or archive: download or copy it again", f.path)
 	}
 	return z, nil
 }

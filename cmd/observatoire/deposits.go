@@ -65,6 +65,24 @@ func (p *project) loadDeposits(path string) error {
 			}
 		}
 	}
+	levels := map[string]bool{levelVecu: true}
+	for _, l := range p.Layers {
+		levels[l.Level] = true
+	}
+	for _, card := range p.catalogue.Cards() {
+		levels[card.Level] = true
+		for _, r := range card.Levels {
+			levels[r.Level] = true
+		}
+	}
+	for _, c := range p.conventions {
+		for _, level := range c.Detail {
+			if !levels[level] {
+				errs = append(errs, fmt.Errorf("%s:%d: detail: no layer and no card has the level %q: none of its figures would be shown: correct it, such as qpv",
+					name, c.Line, level))
+			}
+		}
+	}
 	for i, d := range p.Deposits {
 		if err := d.Check(fmt.Sprintf("%s: deposits[%d]", path, i)); err != nil {
 			errs = append(errs, err)

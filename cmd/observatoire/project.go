@@ -39,7 +39,8 @@ type project struct {
 	Deposits    []ingest.Deposit               `yaml:"deposits"`
 
 	dir         string
-	unset       error // variables of the environment that are not set: of consequence when files are read
+	text        []byte // of the project's file, expanded
+	unset       error  // variables of the environment that are not set: of consequence when files are read
 	catalogue   *ingest.Catalogue
 	definitions []indicators.Definition
 	conventions []ingest.Convention
@@ -136,12 +137,12 @@ func loadProject(dir string) (*project, error) {
 		return nil, refused{err}
 	}
 	expanded, unset := expand(path, string(text))
-	p := &project{Store: "observatoire.gpkg", dir: dir, unset: unset}
-	if err := ingest.UnmarshalStrict(path, []byte(expanded), p); err != nil {
+	p := &project{Store: "observatoire.gpkg", dir: dir, unset: unset, text: []byte(expanded)}
+	if err := ingest.UnmarshalStrict(path, p.text, p); err != nil {
 		return nil, refused{err}
 	}
 	if err := p.check(path); err != nil {
-		return nil, refused{err}
+		return nil, refused{p.place(err)}
 	}
 
 	folders := []fs.FS{data.Catalogue()}
@@ -149,15 +150,39 @@ func loadProject(dir string) (*project, error) {
 		folders = append(folders, os.DirFS(filepath.Join(dir, "cards")))
 	}
 	if p.catalogue, err = ingest.LoadCatalogue(folders...); err != nil {
-		return nil, refused{err}
+		return nil, refused{fmt.Errorf("cards/%s", strings.ReplaceAll(err.Error(), "\n", "\ncards/"))} // the catalogue's own are sound
 	}
 	if err := p.loadDefinitions(path); err != nil {
-		return nil, refused{err}
+		return nil, refused{p.place(err)}
 	}
 	if err := p.loadDeposits(path); err != nil {
-		return nil, refused{err}
+		return nil, refused{p.place(err)}
 	}
 	return p, nil
+}
+
+// A placed error names lines too.
+type placed struct {
+	error
+	text string
+}
+
+func (e placed) Error() string { return e.text }
+func (e placed) Unwrap() error { return e.error }
+
+var keyNamed = regexp.MustCompile(`^[\w.\[\]]+`)
+
+// place adds the line of the key to what is said of the project's file.
+func (p *project) place(err error) error {
+	lines := strings.Split(err.Error(), "\n")
+	for i, line := range lines {
+		if rest, ok := strings.CutPrefix(line, filepath.Join(p.dir, projectFile)+": "); ok {
+			if n := ingest.LineOf(p.text, keyNamed.FindString(rest)); n > 0 {
+				lines[i] = fmt.Sprintf("%s:%d: %s", filepath.Join(p.dir, projectFile), n, rest)
+			}
+		}
+	}
+	return placed{err, strings.Join(lines, "\n")}
 }
 
 var variable = regexp.MustCompile(`\$\{([^}]*)\}`)
@@ -237,7 +262,8 @@ func (p *project) check(path string) error {
 			bad("references: no layer of level %q under layers", ref)
 		}
 	}
-	for from, to := range p.GeographyAs {
+	for _, from := range slices.Sorted(maps.Keys(p.GeographyAs)) {
+		to := p.GeographyAs[from]
 		switch {
 		case !layers[to]:
 			bad("geography_as: %s: no layer %q under layers", from, to)
@@ -248,7 +274,7 @@ func (p *project) check(path string) error {
 		}
 	}
 	errs = append(errs, p.checkPassages(path, layers)...)
-	for level := range p.Comparisons {
+	for _, level := range slices.Sorted(maps.Keys(p.Comparisons)) {
 		if !levels[level] {
 			bad("comparisons: no layer of level %q under layers", level)
 		}
@@ -258,7 +284,8 @@ func (p *project) check(path string) error {
 			bad("scope.communes: %q is not a commune code of five characters: quote it, so that a leading zero is kept", code)
 		}
 	}
-	for name, codes := range p.Perimeters {
+	for _, name := range slices.Sorted(maps.Keys(p.Perimeters)) {
+		codes := p.Perimeters[name]
 		if len(codes) == 0 {
 			bad("perimeters.%s: no commune", name)
 		}

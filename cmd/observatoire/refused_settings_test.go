@@ -187,6 +187,7 @@ func badSettings() []badInput {
 		{name: "conventions: card that is none", make: conv("card: demo-ops", "card: demo-opx")},
 		{name: "conventions: zones that are not there", make: conv("contours/residences.geojson", "contours/absent.geojson")},
 		{name: "conventions: zones by a missing attribute", make: conv("residences.geojson, code: id", "residences.geojson, code: ident")},
+		{name: "conventions: detail at no level", make: conv("detail: [qpv, veille", "detail: [zus, qpv, vielle")},
 		{name: "conventions: x without y", make: conv("contours/residences.geojson, code", "contours/residences.geojson, x: lon, code")},
 
 		{name: "deposit: empty", make: put(depot, "")},
@@ -208,6 +209,8 @@ func badSettings() []badInput {
 		{name: "deposit: column lost", make: swap(opsTable, "LOGEMENTS;", "LOGTS;")},
 		{name: "register: target in words", make: swap("depots/pilotes/2014/registre-2014.csv", ";2013;10;2019;", ";2013;dix;2019;")},
 		{name: "register: figure in words", make: swap("depots/pilotes/2014/registre-2014.csv", ";2013;10;2019;6,2;", ";2013;10;2019;six;")},
+		{name: "register: level that is none", make: swap("depots/pilotes/2014/registre-2014.csv", ";nombre;commune;", ";nombre;comune;")},
+		{name: "register: no level", make: swap("depots/pilotes/2014/registre-2014.csv", ";nombre;commune;", ";nombre;;")},
 		{name: "register: no key", make: swap("depots/pilotes/2014/registre-2014.csv", "EM-1.1.2-plie;", ";")},
 
 		{name: "corrections: empty", make: put("corrections.csv", "")},
@@ -219,6 +222,10 @@ func badSettings() []badInput {
 		{name: "corrections: no figure", make: corr("demo-commune;population;13039;2015;T;;essai;A;\n")},
 		{name: "corrections: twice", make: corr("demo-commune;population;13039;2015;T;1;essai;A;\ndemo-commune;population;13039;2015;T;2;essai;A;\n")},
 		{name: "corrections: a web page", make: put("corrections.csv", "<html>")},
+
+		{name: "late: correction of no zone, after a table that changed", make: all(corr("demo-commune;population;99999;2015;T;1;essai;A;\n"), swap(qpvTable, ";3100;", ";3101;"))},
+		{name: "late: no figure that all may see, after a table that changed", make: all(config("indicators: default", "indicators: [taux_pauvrete]"), swap(qpvTable, ";3100;", ";3101;"))},
+		{name: "late: one table of two is bad", make: all(swap(qpvTable, ";3100;", ";3101;"), swap("donnees/contrat-veille-2015.csv", "population;T;2009;2419", "population;T;2009;2419x"))},
 
 		{name: "lock: not YAML", make: put("observatoire.lock", "{")},
 		{name: "lock: unknown key", make: put("observatoire.lock", "fichiers: []\n")},

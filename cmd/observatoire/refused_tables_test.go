@@ -189,7 +189,7 @@ func badArchives() []badInput {
 		{name: "zip: no such member", make: all(zipTable("a.csv", qpvHead+qpvRow), config(qpvTable, qpvTable+"/b.csv"))},
 		{name: "zip: member that climbs out", make: zipTable("../../a.csv", qpvHead+qpvRow)},
 		{name: "zip: bad figure in a member", make: zipTable("a.csv", qpvHead+"QP013061;P;population;T;2015;x;;\n")},
-		{name: "zip: member of bad pattern", make: all(zipTable("a.csv", qpvHead), config(qpvTable, qpvTable+"/[a.csv"))},
+		{name: "zip: member of bad pattern", make: all(zipTable("a.csv", qpvHead), config("file: "+qpvTable, "file: \""+qpvTable+"/[a.csv\""))},
 		{name: "zip: cut short", make: func(t *testing.T, dir string) {
 			b := zipOf(t, "a.csv", qpvHead+qpvRow)
 			put(qpvTable, b[:len(b)-30])(t, dir)
@@ -259,6 +259,11 @@ func badLayers() []badInput {
 		{name: "layer: facility twice", make: swap("contours/equipements.geojson", `"id": "DEMO-02"`, `"id": "DEMO-01"`)},
 		{name: "layer: facilities that are areas", make: put("contours/equipements.geojson", `{"type":"FeatureCollection","crs":{"type":"name","properties":{"name":"urn:ogc:def:crs:EPSG::2154"}},"features":[{"type":"Feature","properties":{"id":"E","nom":"n","theme":"t"},"geometry":`+prepaou+`}]}`)},
 		{name: "layer: residence without a code", make: swap("contours/residences.geojson", `"id": "RES-02"`, `"id": ""`)},
+		{name: "layer: a collection within a collection", make: layer(`{"type":"FeatureCollection","features":[` + zone(`"QP013061"`, prepaou) + `]}`)},
+		{name: "layer: ring of two points", make: polygon(`[[[859009,6271221],[859609,6271221],[859009,6271221]]]`)},
+		{name: "layer: polygon without a ring", make: polygon(`[]`)},
+		{name: "layer: facilities within a collection", make: put("contours/equipements.geojson", `{"type":"FeatureCollection","features":[{"type":"FeatureCollection","features":[]}]}`)},
+		{name: "layer: residences within a collection", make: put("contours/residences.geojson", `{"type":"FeatureCollection","features":[{"type":"FeatureCollection","features":[]}]}`)},
 		{name: "layer: a folder", make: config(qpvLayer, "contours")},
 		{name: "layer: a pattern of several files", make: config(qpvLayer, "contours/*.geojson")},
 	}

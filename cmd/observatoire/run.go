@@ -88,8 +88,14 @@ func (a *app) openStore(ctx context.Context, p *project, f func(context.Context,
 
 // run walks the whole path once: layers, overlaps, tables, indicators, and the edition they make. Whatever
 // fails, nothing that is published moves, and the store holds what it held.
-func (a *app) run(ctx context.Context, p *project, st store.Store) (*indicators.Edition, error) {
+func (a *app) run(ctx context.Context, p *project, st store.Store) (_ *indicators.Edition, err error) {
 	start := time.Now()
+	var taken intake
+	defer func() {
+		if err != nil { // a refusal at any step: what the run added goes
+			err = errors.Join(p.place(err), drop(context.WithoutCancel(ctx), st, taken.added))
+		}
+	}()
 	if err := p.ready(); err != nil {
 		return nil, refused{err}
 	}
@@ -132,7 +138,7 @@ func (a *app) run(ctx context.Context, p *project, st store.Store) (*indicators.
 	if err != nil {
 		return nil, err
 	}
-	sources, columns, err := a.readTables(ctx, p, st, layers.sets)
+	sources, columns, err := a.readTables(ctx, p, st, layers.sets, &taken)
 	if err != nil {
 		return nil, err
 	}
@@ -168,7 +174,8 @@ func (a *app) run(ctx context.Context, p *project, st store.Store) (*indicators.
 		Since: p.since(), Guards: guards, Derogations: derogations,
 	})
 	if err != nil {
-		return nil, refused{fmt.Errorf("%s: %w", filepath.Join(p.dir, projectFile), err)}
+		file := filepath.Join(p.dir, projectFile) + ": "
+		return nil, refused{errors.New(file + strings.ReplaceAll(err.Error(), "\n", "\n"+file))}
 	}
 	e := &indicators.Edition{Title: p.Title, Layers: sets, Overlaps: overlaps, Indicators: result.Indicators,
 		Values: result.Values, Ecarts: result.Ecarts, Sources: sources, Alertes: result.Alertes, Equipements: facilities,
@@ -212,6 +219,10 @@ func (a *app) run(ctx context.Context, p *project, st store.Store) (*indicators.
 		return nil, err
 	}
 	if err := st.PutEdition(ctx, e); err != nil {
+		return nil, err
+	}
+	taken.added = nil
+	if err := drop(ctx, st, taken.unused); err != nil {
 		return nil, err
 	}
 	a.say("indicators: %d, with %d figures shown and %d gaps (%s)", len(e.Indicators), available, countGaps(e), since(start))
@@ -371,6 +382,9 @@ func (p *project) readLayer(ctx context.Context, l layerConfig) (*geo.ZoneSet, [
 	if err != nil {
 		return nil, nil, fileStamp{}, err
 	}
+	if card.Kind == "layer" && !set.Drawn() {
+		return nil, nil, fileStamp{}, fmt.Errorf("%s: none of its outlines encloses an area: export the layer again", path)
+	}
 	set.Layer, set.Schematic, set.Source = name, card.Schematic, card.ID
 	set.Title = l.Title
 	if set.Title == "" {
@@ -386,6 +400,9 @@ func (p *project) layerCard(l layerConfig, path string) (*ingest.Card, error) {
 		c, ok := p.catalogue.Card(l.Card)
 		if !ok {
 			return nil, p.noCard(l.Card, "layer")
+		}
+		if c.Kind == "table" || c.Kind == "passage" {
+			return nil, fmt.Errorf("%s: the card %s describes a %s, not a layer", path, c.ID, c.Kind)
 		}
 		return c, nil
 	}
@@ -704,7 +721,7 @@ func (a *app) weighPeople(ctx context.Context, p *project, r *reading, overlaps 
 
 // readTables brings every table of the project into the store, or reports every bad cell of every file and
 // leaves the store as it was.
-func (a *app) readTables(ctx context.Context, p *project, st store.Store, sets []geo.ZoneSet) (
+func (a *app) readTables(ctx context.Context, p *project, st store.Store, sets []geo.ZoneSet, taken *intake) (
 	[]indicators.Source, []indicators.Column, error) {
 
 	scope := p.scope(sets)
@@ -718,7 +735,6 @@ func (a *app) readTables(ctx context.Context, p *project, st store.Store, sets [
 	}
 	var errs []error
 	var ids []string
-	var added []string
 	units := fmt.Sprint(indicators.VariableUnits(p.definitions))
 	take := func(t input) {
 		sum, _, err := ingest.Digest(t.path)
@@ -741,7 +757,7 @@ func (a *app) readTables(ctx context.Context, p *project, st store.Store, sets [
 			errs = append(errs, err)
 			return
 		}
-		added = append(added, id)
+		taken.added = append(taken.added, id)
 	}
 	for _, t := range p.Tables {
 		files, err := p.files(t.File)
@@ -780,22 +796,19 @@ func (a *app) readTables(ctx context.Context, p *project, st store.Store, sets [
 		}
 	}
 	if len(errs) > 0 {
-		for _, id := range added {
-			errs = append(errs, st.DropSource(context.WithoutCancel(ctx), id))
-		}
 		return nil, nil, errors.Join(errs...)
-	}
-	for _, s := range held { // versions no longer in use
-		if !slices.Contains(ids, s.ID) {
-			if err := st.DropSource(ctx, s.ID); err != nil {
-				return nil, nil, err
-			}
-		}
 	}
 	sources, err := st.Sources(ctx)
 	if err != nil {
 		return nil, nil, err
 	}
+	sources = slices.DeleteFunc(sources, func(s indicators.Source) bool {
+		unused := !slices.Contains(ids, s.ID)
+		if unused {
+			taken.unused = append(taken.unused, s.ID)
+		}
+		return unused
+	})
 	var columns []indicators.Column
 	for i := range sources {
 		cols, err := st.Columns(ctx, sources[i].ID)
@@ -814,6 +827,18 @@ func (a *app) readTables(ctx context.Context, p *project, st store.Store, sets [
 	}
 	slices.SortFunc(sources, func(x, y indicators.Source) int { return cmp.Compare(x.ID, y.ID) })
 	return sources, columns, nil
+}
+
+// An intake is how a run changes the sources of the store: those it added, which go if it is refused, and those no longer
+// in use, which go once its edition is kept.
+type intake struct{ added, unused []string }
+
+func drop(ctx context.Context, st store.Store, ids []string) error {
+	var errs []error
+	for _, id := range ids {
+		errs = append(errs, st.DropSource(ctx, id))
+	}
+	return errors.Join(errs...)
 }
 
 // A tableReading is one pass over a file: the whole of it, or the rows of one level.
@@ -887,6 +912,9 @@ func concerns(path string, s indicators.Source) error {
 	if s.Kept > 0 {
 		return nil
 	}
+	if s.Rows == 0 {
+		return fmt.Errorf("%s: no row under its header: download or copy it again", path)
+	}
 	return fmt.Errorf("%s: none of its %d rows is of the project's territory: check the codes, the key and the level in the card %s",
 		path, s.Rows, s.Card)
 }
@@ -906,7 +934,7 @@ func (p *project) tableCard(t tableConfig, path string) (*ingest.Card, error) {
 	if t.Card != "" {
 		c, ok := p.catalogue.Card(t.Card)
 		if !ok {
-			return nil, fmt.Errorf("%s: %w", ingest.Name(path), p.noCard(t.Card, "table"))
+			return nil, fmt.Errorf("%s: %w", path, p.noCard(t.Card, "table"))
 		}
 		return c, nil
 	}

@@ -518,7 +518,7 @@ func TestBadInput(t *testing.T) {
 			b, _ := os.ReadFile(path)
 			header, _, _ := strings.Cut(string(b), "\n")
 			os.WriteFile(path, []byte(header+"\n"), 0o644)
-		}, exitRefused, []string{"contrat-iris-2015.csv", "none of its 0 rows"}},
+		}, exitRefused, []string{"contrat-iris-2015.csv", "no row under its header"}},
 		{"cut in the middle of a row", func(t *testing.T, dir string) {
 			path := filepath.Join(dir, iris)
 			b, _ := os.ReadFile(path)

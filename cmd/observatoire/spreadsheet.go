@@ -479,8 +479,11 @@ func (r settingRow) wrong(column int, format string, args ...any) error {
 // read takes the changes of a workbook; whatever is wrong, every file stays as it is. Every bad cell is reported.
 func (s *settings) read(path string) error {
 	f, err := excelize.OpenFile(path, excelize.Options{RawCellValue: true})
+	if errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("%s: no such file: name the workbook that `observatoire spreadsheet export` wrote", path)
+	}
 	if err != nil {
-		return fmt.Errorf("%s: not a workbook that can be read: save it as XLSX: %w", path, err)
+		return fmt.Errorf("%s: not a workbook that can be read: save it as XLSX, without a password", path)
 	}
 	defer f.Close() //nolint:errcheck // only removes temporary files
 	var bad []error
