@@ -52,6 +52,10 @@ func UnmarshalStrict(name string, b []byte, v any) error {
 		}
 		first = false
 		bad = append(bad, faults(name, "", doc.Body, reflect.TypeOf(v))...)
+		for _, tag := range ast.Filter(ast.TagType, doc.Body) { // which the library cannot all read
+			t := tag.GetToken()
+			bad = append(bad, fmt.Errorf("%s:%d: %s: a YAML tag, which has no use here: put the text in quotes if the mark is part of it", name, t.Position.Line, t.Value))
+		}
 	}
 	if err := errors.Join(bad...); err != nil {
 		return err
