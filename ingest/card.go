@@ -83,6 +83,8 @@ type Card struct {
 	// Of a register read at one level: the column of levels and the words it may hold.
 	levelColumn string
 	levelWords  []string
+
+	word string // of a card narrowed to a word of its levels
 }
 
 // A Layout tells what a reader cannot find out by itself.

@@ -723,6 +723,48 @@ func (c *Card) At(level string) *Card {
 	return &at
 }
 
+// AtWord is the card narrowed to a word of its levels, written in any case: the level and the vintage that a file whose name
+// holds that word is of. ok is false where the card has no such word.
+func (c *Card) AtWord(word string) (at *Card, ok bool) {
+	for w, r := range c.Levels {
+		if !strings.EqualFold(w, word) {
+			continue
+		}
+		at = c.At(r.Level)
+		at.word = w
+		if r.Vintage != nil { // two words may be one level of two vintages
+			at.Vintage = *r.Vintage
+		} else {
+			at.Vintage = c.Vintage
+		}
+		if c.byKey() {
+			at.Key = []string{w}
+		} else if c.LevelColumn != "" {
+			at.Where[c.LevelColumn] = Words{w}
+		}
+		return at, true
+	}
+	return nil, false
+}
+
+// Word is the word of levels that [Card.AtWord] narrowed the card to; empty where it did not.
+func (c *Card) Word() string { return c.word }
+
+// InName says whether the level of a file is told by a word in its name.
+func (c *Card) InName() bool { return len(c.Levels) > 0 && c.LevelColumn == "" && !c.byKey() }
+
+// AtName is the card narrowed by the word of its levels that stands at {NIVEAU} in a name; the card as it is where there is none.
+func (c *Card) AtName(name string) *Card {
+	if !c.InName() {
+		return c
+	}
+	_, word, _ := c.named(name)
+	if at, ok := c.AtWord(word); ok {
+		return at
+	}
+	return c
+}
+
 // byKey says whether the key a file has tells its level.
 func (c *Card) byKey() bool {
 	return len(c.Levels) > 0 && c.LevelColumn == "" && !slices.ContainsFunc(c.Files, func(f string) bool { return strings.Contains(f, "{NIVEAU}") })

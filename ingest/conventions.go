@@ -7,6 +7,7 @@ import (
 	"reflect"
 	"regexp"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/goccy/go-yaml/ast"
@@ -57,6 +58,7 @@ func (c *Convention) Rule() indicators.SecrecyRule {
 // A Dataset is what a partner owes: a table that a card describes, for some years.
 type Dataset struct {
 	Card       string    `yaml:"card"`
+	Level      string    `yaml:"level"` // where the card is of several: a word of its levels, such as QPV
 	Millesimes []int     `yaml:"millesimes"`
 	Due        string    `yaml:"due"`   // day by which each is expected, the year after: MM-JJ
 	Zones      *OwnZones `yaml:"zones"` // where its zones are, unless they are zones of the project
@@ -155,10 +157,11 @@ func LoadConventions(name string, b []byte) ([]Convention, error) {
 		}
 		seen := map[string]bool{}
 		for k, d := range c.Datasets {
-			if d.Card == "" || seen[d.Card] {
-				no("datasets", "[%d]: card: %q: name the card of each dataset, once", k, d.Card)
+			if id := d.Card + "\x00" + strings.ToLower(d.Level); d.Card == "" || seen[id] {
+				no("datasets", "[%d]: card: %q: name the card of each dataset, once for each level", k, d.Card)
+			} else {
+				seen[id] = true
 			}
-			seen[d.Card] = true
 			for j, y := range d.Millesimes {
 				if err := checkYear(y); err != nil || slices.Contains(d.Millesimes[:j], y) {
 					no("datasets", "%s: millesimes: %d: a list of years, each once, such as [2024, 2025]", d.Card, y)

@@ -155,10 +155,8 @@ func newDiagnosis(path string, x Examination) (*diagnosis, error) {
 	keys := []string{x.Key}
 	card := x.Card
 	if card != nil {
-		edition, word, _ := card.named(d.file)
-		if r, ok := card.Levels[word]; ok && card.LevelColumn == "" {
-			card = card.At(r.Level)
-		}
+		edition, _ := card.edition(d.file)
+		card = card.AtName(d.file)
 		layout, keys, d.level, d.edition = card.Layout, card.Key, card.Level, edition
 		if card.Kind == "composition" {
 			keys, d.level = card.Commune, "commune"

@@ -216,6 +216,31 @@ variables: [{id: a, columns: A, millesime: 2020}]
 	}
 }
 
+// Two words may be one level of two vintages: the word in the name says which.
+func TestWordsOfOneLevel(t *testing.T) {
+	c, err := LoadCard("q.yaml", []byte(`id: q
+kind: table
+files: ["q_{AAAA}_{NIVEAU}.csv"]
+levels: {QP24: {level: qpv, vintage: 2024}, QPV: {level: qpv, vintage: 2015}, IRIS: iris}
+vintage: edition
+key: [CODE]
+variables: [{id: a, columns: A, millesime: edition}]
+`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]string{"q_2022_QPV.csv": "qpv-2015", "q_2022_qp24.csv": "qpv-2024", "q_2022_IRIS.csv": "iris-2022"} {
+		table, err := openNamed(t, c, name, "CODE;A\nX;1\n")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := fmt.Sprintf("%s-%d", table.source.Level, table.source.Vintage); got != want {
+			t.Errorf("%s: %s, want %s", name, got, want)
+		}
+		table.Release()
+	}
+}
+
 func TestLoadCardRefusesFamilies(t *testing.T) {
 	const good = `id: f
 kind: table

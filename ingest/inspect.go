@@ -333,7 +333,7 @@ func (in *Inspector) diagnose(ctx context.Context, out *Part, path string) error
 	x := Examination{Layout: Layout{HeaderRow: out.HeaderRow}, Key: out.Key, Level: out.Level, Scope: in.Scope, Definitions: in.Definitions}
 	if in.Catalogue == nil {
 	} else if card, ok := in.Catalogue.Card(out.Card); ok && card.Kind == "table" {
-		x.Card = card.At(out.Level)
+		x.Card = card.AtName(Name(path)).At(out.Level)
 	}
 	alertes, err := Diagnose(ctx, path, x)
 	for _, a := range alertes {

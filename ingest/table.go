@@ -172,10 +172,8 @@ func Open(ctx context.Context, path string, c *Card, s Scope) (*Table, error) {
 	if c.Kind != "table" {
 		return nil, fmt.Errorf("%s: the card %s describes a %s, not a table", path, c.ID, c.Kind)
 	}
-	edition, word, _ := c.named(base)
-	if r, ok := c.Levels[word]; ok && c.LevelColumn == "" {
-		c = c.At(r.Level)
-	}
+	edition, _ := c.edition(base)
+	c = c.AtName(base)
 	if c.LevelColumn != "" {
 		return nil, fmt.Errorf("%s: its rows are of several levels, says the card %s: name one of %s", path, c.ID, strings.Join(c.LevelsOf(base), ", "))
 	}
@@ -204,7 +202,9 @@ func Open(ctx context.Context, path string, c *Card, s Scope) (*Table, error) {
 	if t.source.SHA256, t.source.Bytes, err = Digest(path); err == nil {
 		if err = t.findHeader(); err == nil {
 			if c.byKey() {
-				c = c.At(c.Levels[t.header[t.key]].Level)
+				if at, ok := c.AtWord(t.header[t.key]); ok {
+					c = at
+				}
 				t.card, t.source.Level, t.source.Vintage = c, c.Level, c.Vintage.Year(edition)
 			}
 			if t.where, err = t.conditions(c.Where); err == nil && c.Long != nil {

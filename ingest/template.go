@@ -14,10 +14,11 @@ type TemplateColumn struct {
 }
 
 // Template says how a workbook that the card reads without change is named, and what its columns of figures are, for
-// the figures of one millésime. A long table has none: its rows say what they hold.
+// the figures of one millésime. A long table has none: its rows say what they hold. Where the file's name or its key says the level, the
+// card is first narrowed by [Card.AtWord].
 func (c *Card) Template(millesime int) (name string, columns []TemplateColumn, err error) {
 	if len(c.Levels) > 0 && c.LevelColumn == "" {
-		return "", nil, fmt.Errorf("card %s: its level is in the name of the file: no template; give the deposit a card of one level", c.ID)
+		return "", nil, fmt.Errorf("card %s: it is of several levels: say which", c.ID)
 	}
 	for _, k := range c.Key {
 		if strings.Contains(k, " + ") {
@@ -89,7 +90,11 @@ func (c *Card) editionOf(millesime int) (edition int, found bool) {
 // workbookName is a name of a workbook of that edition_source by the card's patterns; empty when there is none.
 func (c *Card) workbookName(edition int) string {
 	for _, p := range c.Files {
+		if stem, any := strings.CutSuffix(p, ".*"); any {
+			p = stem + ".xlsx"
+		}
 		if strings.HasSuffix(strings.ToLower(p), ".xlsx") {
+			p = strings.ReplaceAll(p, "{NIVEAU}", c.word)
 			return withYear(strings.ReplaceAll(p, "*", fmt.Sprint(edition)), edition)
 		}
 	}

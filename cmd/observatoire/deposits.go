@@ -60,8 +60,13 @@ func (p *project) loadDeposits(path string) error {
 	var errs []error
 	for _, c := range p.conventions {
 		for _, d := range c.Datasets {
-			if card, ok := p.catalogue.Card(d.Card); !ok || !isTable(card) {
+			card, ok := p.catalogue.Card(d.Card)
+			if !ok || !isTable(card) {
 				errs = append(errs, fmt.Errorf("%s:%d: datasets: %w", name, c.Line, p.noCard(d.Card, "table")))
+				continue
+			}
+			if _, err := atWord(card, d.Level); err != nil && d.Level != "" {
+				errs = append(errs, fmt.Errorf("%s:%d: datasets: %s: level: %w", name, c.Line, d.Card, err))
 			}
 		}
 	}
@@ -114,6 +119,26 @@ func (p *project) loadDeposits(path string) error {
 	return p.orderDeposits()
 }
 
+// atWord is the card narrowed to a word of its levels; the card as it is where it is of one level, or its rows say theirs.
+func atWord(card *ingest.Card, word string) (*ingest.Card, error) {
+	words := strings.Join(slices.Sorted(maps.Keys(card.Levels)), ", ")
+	switch {
+	case word == "" && (len(card.Levels) == 0 || card.LevelColumn != ""):
+		return card, nil
+	case word == "":
+		return nil, fmt.Errorf("the card %s is of several levels: say which: %s", card.ID, words)
+	case len(card.Levels) == 0:
+		return nil, fmt.Errorf("%q: the card %s is of one level, %s: take it away", word, card.ID, card.Level)
+	case card.LevelColumn != "":
+		return nil, fmt.Errorf("%q: the rows of the card %s say their level, in the column %s: take it away", word, card.ID, card.LevelColumn)
+	}
+	at, ok := card.AtWord(word)
+	if !ok {
+		return nil, fmt.Errorf("%q: the card %s has %s: choose one", word, card.ID, words)
+	}
+	return at, nil
+}
+
 func isTable(c *ingest.Card) bool { return c.Kind == "table" }
 
 func (p *project) convention(id string) *ingest.Convention {
@@ -137,13 +162,26 @@ func (p *project) addDeposit(d ingest.Deposit, base string) error {
 	if !ok || !isTable(card) {
 		return fmt.Errorf("%s: card: %w", d.Where, p.noCard(d.Card, "table"))
 	}
-	out := &deposit{Deposit: d, convention: c, card: card, base: base, path: d.File, zones: d.Zones}
+	out := &deposit{Deposit: d, convention: c, card: card.AtName(ingest.Name(d.File)), base: base, path: d.File, zones: d.Zones}
 	if !filepath.IsAbs(d.File) {
 		out.path = filepath.Join(base, d.File)
 	}
+	if out.card.InName() { // the name does not say the level: the convention may
+		var levels []string
+		for _, set := range c.Datasets {
+			if set.Card == d.Card && set.Level != "" {
+				levels = append(levels, set.Level)
+			}
+		}
+		if len(levels) != 1 {
+			return fmt.Errorf("%s: file: %s does not hold the level that the card %s needs: name it as %s, with {NIVEAU} one of %s, or write level: under the dataset in %s",
+				d.Where, filepath.Base(d.File), card.ID, strings.Join(card.Files, ", "), strings.Join(slices.Sorted(maps.Keys(card.Levels)), ", "), conventionsFile)
+		}
+		out.card, _ = card.AtWord(levels[0]) // checked with the conventions
+	}
 	if out.zones == nil {
 		for _, set := range c.Datasets {
-			if set.Card == d.Card {
+			if out.owedBy(&set) {
 				out.zones = set.Zones
 			}
 		}
@@ -154,8 +192,8 @@ func (p *project) addDeposit(d ingest.Deposit, base string) error {
 	if out.zones != nil && card.LevelColumn != "" {
 		return fmt.Errorf("%s: zones: the rows of %s are of several levels: zones of the partner's own are of one", d.Where, card.ID)
 	}
-	if out.zones != nil && slices.ContainsFunc(p.Layers, func(l layerConfig) bool { return l.Level == card.Level }) {
-		return fmt.Errorf("%s: zones: the project has a layer of level %s already, that of the card %s: take zones away", d.Where, card.Level, card.ID)
+	if level := out.card.Level; out.zones != nil && slices.ContainsFunc(p.Layers, func(l layerConfig) bool { return l.Level == level }) {
+		return fmt.Errorf("%s: zones: the project has a layer of level %s already, that of the card %s: take zones away", d.Where, level, card.ID)
 	}
 	if c.Start != "" && d.Date < c.Start {
 		return fmt.Errorf("%s: date: %s comes before the convention %s, which starts on %s", d.Where, d.Date, c.ID, c.Start)
@@ -164,14 +202,19 @@ func (p *project) addDeposit(d ingest.Deposit, base string) error {
 	return nil
 }
 
-// orderDeposits finds which deposit supersedes which: the later of two for the same card, convention and millésime.
+// owedBy says whether the deposit is of a dataset: of its card, and of its level where it names one.
+func (d *deposit) owedBy(set *ingest.Dataset) bool {
+	return d.Card == set.Card && (set.Level == "" || strings.EqualFold(set.Level, d.card.Word()))
+}
+
+// orderDeposits finds which deposit supersedes which: the later of two for the same card, level, convention and millésime.
 func (p *project) orderDeposits() error {
 	slices.SortStableFunc(p.deposits, func(a, b *deposit) int {
-		return cmp.Or(cmp.Compare(a.Convention, b.Convention), cmp.Compare(a.Card, b.Card), cmp.Compare(a.Millesime, b.Millesime),
+		return cmp.Or(cmp.Compare(a.Convention, b.Convention), cmp.Compare(a.Card, b.Card), cmp.Compare(a.card.Word(), b.card.Word()), cmp.Compare(a.Millesime, b.Millesime),
 			cmp.Compare(a.Date, b.Date), cmp.Compare(a.logical(), b.logical()))
 	})
 	same := func(a, b *deposit) bool {
-		return a.Convention == b.Convention && a.Card == b.Card && a.Millesime == b.Millesime
+		return a.Convention == b.Convention && a.Card == b.Card && a.card.Word() == b.card.Word() && a.Millesime == b.Millesime
 	}
 	var errs []error
 	for i, d := range p.deposits {

@@ -42,7 +42,7 @@ func (a *app) depositsCmd() *cobra.Command {
 	c.PersistentFlags().StringVar(&day, "date", envOr("OBSERVATOIRE_DATE", time.Now().Format(time.DateOnly)), "day on which it is asked, AAAA-MM-JJ")
 	c.Flags().StringVar(&format, "format", "table", "table, csv or json")
 
-	var card, out string
+	var card, level, out string
 	var millesime int
 	template := &cobra.Command{
 		Use:     "template CONVENTION -o F.xlsx",
@@ -59,10 +59,11 @@ func (a *app) depositsCmd() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return a.writeTemplate(cmd.Context(), p, args[0], card, millesime, out)
+			return a.writeTemplate(cmd.Context(), p, args[0], card, level, millesime, out)
 		},
 	}
 	template.Flags().StringVar(&card, "card", "", "card of the dataset (default: the only one)")
+	template.Flags().StringVar(&level, "level", "", "where the card is of several levels, a word of its levels, such as QPV (default: that of the convention)")
 	template.Flags().IntVar(&millesime, "millesime", 0, "year of the figures (default: the first that is missing)")
 	template.Flags().StringVarP(&out, "output", "o", "", "XLSX file to write, or a folder (default: here)")
 	c.AddCommand(template)
@@ -87,6 +88,7 @@ type returned struct {
 	Convention    string   `json:"convention"`
 	Partenaire    string   `json:"partenaire"`
 	Fiche         string   `json:"fiche"`
+	Niveau        string   `json:"niveau"` // the word in the file's name, where the card is of several levels
 	Millesime     int      `json:"millesime"`
 	Echeance      string   `json:"echeance"` // AAAA-MM-JJ, empty when the convention sets none
 	Etat          string   `json:"etat"`     // attendu, en retard, reçu, remplacé, fichier absent, échu
@@ -102,17 +104,12 @@ func (p *project) returns(day string) []returned {
 	var out []returned
 	for i := range p.conventions {
 		c := &p.conventions[i]
-		type owed struct {
-			card string
-			year int
-		}
+		type owed struct{ set, year int } // a dataset of the convention, for a year
 		received := map[owed]bool{}
-		line := func(card string, year int) returned {
-			r := returned{Convention: c.ID, Partenaire: c.Partner, Fiche: card, Millesime: year, Destinataires: c.Recipients, Fin: c.End}
-			for _, d := range c.Datasets {
-				if d.Card == card && d.Due != "" && slices.Contains(d.Millesimes, year) {
-					r.Echeance = fmt.Sprintf("%04d-%s", year+1, d.Due)
-				}
+		line := func(card, word string, year int, due string) returned {
+			r := returned{Convention: c.ID, Partenaire: c.Partner, Fiche: card, Niveau: word, Millesime: year, Destinataires: c.Recipients, Fin: c.End}
+			if due != "" {
+				r.Echeance = fmt.Sprintf("%04d-%s", year+1, due)
 			}
 			return r
 		}
@@ -121,7 +118,14 @@ func (p *project) returns(day string) []returned {
 			if d.Convention != c.ID {
 				continue
 			}
-			r := line(d.Card, d.Millesime)
+			set := slices.IndexFunc(c.Datasets, func(x ingest.Dataset) bool {
+				return d.owedBy(&x) && slices.Contains(x.Millesimes, d.Millesime)
+			})
+			due := ""
+			if set >= 0 {
+				due = c.Datasets[set].Due
+			}
+			r := line(d.Card, d.card.Word(), d.Millesime, due)
 			r.Depose, r.Fichier, r.Note = d.Date, filepath.Base(d.path), d.Note
 			switch {
 			case d.expired:
@@ -133,18 +137,18 @@ func (p *project) returns(day string) []returned {
 			default:
 				r.Etat = "reçu"
 			}
-			if !slices.ContainsFunc(c.Datasets, func(x ingest.Dataset) bool { return x.Card == d.Card && slices.Contains(x.Millesimes, d.Millesime) }) {
+			if set < 0 {
 				r.Note = strings.TrimPrefix(r.Note+" ; non prévu par la convention", " ; ")
 			}
-			received[owed{d.Card, d.Millesime}] = received[owed{d.Card, d.Millesime}] || r.Etat != "fichier absent"
+			received[owed{set, d.Millesime}] = received[owed{set, d.Millesime}] || r.Etat != "fichier absent"
 			lines = append(lines, r)
 		}
-		for _, d := range c.Datasets {
+		for i, d := range c.Datasets {
 			for _, year := range d.Millesimes {
-				if received[owed{d.Card, year}] {
+				if received[owed{i, year}] {
 					continue
 				}
-				r := line(d.Card, year)
+				r := line(d.Card, d.Level, year, d.Due)
 				switch {
 				case c.End < day:
 					r.Etat = "échu"
@@ -157,7 +161,7 @@ func (p *project) returns(day string) []returned {
 			}
 		}
 		slices.SortStableFunc(lines, func(x, y returned) int {
-			return cmp.Or(cmp.Compare(x.Fiche, y.Fiche), cmp.Compare(x.Millesime, y.Millesime), cmp.Compare(x.Depose, y.Depose))
+			return cmp.Or(cmp.Compare(x.Fiche, y.Fiche), cmp.Compare(x.Niveau, y.Niveau), cmp.Compare(x.Millesime, y.Millesime), cmp.Compare(x.Depose, y.Depose))
 		})
 		out = append(out, lines...)
 	}
@@ -171,9 +175,9 @@ func (a *app) writeReturns(list []returned, format string) error {
 	case "csv":
 		w := csv.NewWriter(a.stdout)
 		w.UseCRLF = true
-		w.Write([]string{"convention", "partenaire", "fiche", "millesime", "echeance", "etat", "depose", "fichier", "destinataires", "fin", "note"}) //nolint:errcheck // kept for Error
+		w.Write([]string{"convention", "partenaire", "fiche", "niveau", "millesime", "echeance", "etat", "depose", "fichier", "destinataires", "fin", "note"}) //nolint:errcheck // kept for Error
 		for _, r := range list {
-			w.Write([]string{r.Convention, r.Partenaire, r.Fiche, strconv.Itoa(r.Millesime), r.Echeance, r.Etat, r.Depose, r.Fichier, strings.Join(r.Destinataires, ", "), r.Fin, r.Note}) //nolint:errcheck // as above
+			w.Write([]string{r.Convention, r.Partenaire, r.Fiche, r.Niveau, strconv.Itoa(r.Millesime), r.Echeance, r.Etat, r.Depose, r.Fichier, strings.Join(r.Destinataires, ", "), r.Fin, r.Note}) //nolint:errcheck // as above
 		}
 		w.Flush()
 		return w.Error()
@@ -185,14 +189,14 @@ func (a *app) writeReturns(list []returned, format string) error {
 	w := tabwriter.NewWriter(a.stdout, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "convention\tpartenaire\tfiche\tmillésime\téchéance\tétat\tdéposé le\tfichier\tfin")
 	for _, r := range list {
-		fmt.Fprintf(w, "%s\t%s\t%s\t%d\t%s\t%s\t%s\t%s\t%s\n", r.Convention, r.Partenaire, r.Fiche, r.Millesime, cmp.Or(r.Echeance, "–"), r.Etat,
+		fmt.Fprintf(w, "%s\t%s\t%s\t%d\t%s\t%s\t%s\t%s\t%s\n", r.Convention, r.Partenaire, strings.TrimSpace(r.Fiche+" "+r.Niveau), r.Millesime, cmp.Or(r.Echeance, "–"), r.Etat,
 			cmp.Or(r.Depose, "–"), cmp.Or(r.Fichier, "–"), r.Fin)
 	}
 	return w.Flush()
 }
 
 // writeTemplate writes the workbook that a partner fills in for one dataset and one year.
-func (a *app) writeTemplate(ctx context.Context, p *project, id, cardID string, millesime int, out string) error {
+func (a *app) writeTemplate(ctx context.Context, p *project, id, cardID, level string, millesime int, out string) error {
 	c := p.convention(id)
 	if c == nil {
 		var ids []string
@@ -203,20 +207,28 @@ func (a *app) writeTemplate(ctx context.Context, p *project, id, cardID string, 
 	}
 	var set *ingest.Dataset
 	var ids []string
+	several := false
 	for i := range c.Datasets {
-		ids = append(ids, c.Datasets[i].Card)
-		if c.Datasets[i].Card == cardID || cardID == "" && len(c.Datasets) == 1 {
-			set = &c.Datasets[i]
+		d := &c.Datasets[i]
+		ids = append(ids, strings.TrimSpace(d.Card+" "+d.Level))
+		if (d.Card == cardID || cardID == "") && (level == "" || d.Level == "" || strings.EqualFold(level, d.Level)) {
+			several = set != nil
+			set = d
 		}
 	}
-	if set == nil {
-		return usage{fmt.Errorf("convention %s: name the dataset with --card: %s", id, cmp.Or(strings.Join(ids, ", "), "it has none: list them under datasets in "+conventionsFile))}
+	if set == nil || several {
+		return usage{fmt.Errorf("convention %s: name the dataset with --card, and --level where its card is of several levels: %s", id,
+			cmp.Or(strings.Join(ids, ", "), "it has none: list them under datasets in "+conventionsFile))}
 	}
 	card, _ := p.catalogue.Card(set.Card) // checked with the conventions
+	card, err := atWord(card, cmp.Or(level, set.Level))
+	if err != nil {
+		return usage{fmt.Errorf("--level: %w", err)}
+	}
 	if millesime == 0 {
 		for _, year := range set.Millesimes {
 			if !slices.ContainsFunc(p.deposits, func(d *deposit) bool {
-				return d.Convention == id && d.Card == card.ID && d.Millesime == year && exists(d.path)
+				return d.Convention == id && d.Card == card.ID && d.card.Word() == card.Word() && d.Millesime == year && exists(d.path)
 			}) {
 				millesime = year
 				break

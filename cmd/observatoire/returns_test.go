@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -136,6 +137,105 @@ func TestTemplateComesBack(t *testing.T) {
 		if got := seriesOf(t, dir, indicator); got[want[0]] != want[1] {
 			t.Errorf("%s: %v, want %v", indicator, got, want)
 		}
+	}
+}
+
+// A card of several levels, told by the file's name: the workbook is of the level asked for, or that of the convention, and
+// each level is a deposit of its own.
+func TestTemplateOfALevelInTheName(t *testing.T) {
+	dir := demoProject(t)
+	conventions := filepath.Join(dir, conventionsFile)
+	text, err := os.ReadFile(conventions)
+	if err != nil {
+		t.Fatal(err)
+	}
+	write := func(datasets string) {
+		if err := os.WriteFile(conventions, fmt.Appendf(nil, "%s\n- id: ops-quartiers\n  partner: Office (inventé)\n  purpose: essai\n"+
+			"  recipients: [comité technique]\n  threshold: 1\n  end: 2099-12-31\n  datasets:\n%s", text, datasets), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	folder := filepath.Join(dir, depositsFolder, "office")
+	if err := os.MkdirAll(folder, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct{ datasets, want string }{
+		{"    - {card: ops-occupation, level: QUARTIER, millesimes: [2016]}\n", `level: "QUARTIER": the card ops-occupation has COM, IRIS, QP24, QPV, RESIDENCE: choose one`},
+		{"    - {card: demo-ops, level: QPV, millesimes: [2016]}\n", `level: "QPV": the card demo-ops is of one level, residence: take it away`},
+	} {
+		write(tt.datasets)
+		if code, _, errs := cli(t, "-C", dir, "deposits"); code != exitRefused || !strings.Contains(errs, tt.want) {
+			t.Errorf("%s: exit %d\n%s\nwant %s", tt.datasets, code, errs, tt.want)
+		}
+	}
+	write("    - {card: ops-occupation, millesimes: [2016]}\n")
+	for args, want := range map[string]string{
+		"":                 "say which: COM, IRIS, QP24, QPV, RESIDENCE",
+		"--level QUARTIER": `"QUARTIER": the card ops-occupation has COM, IRIS, QP24, QPV, RESIDENCE: choose one`,
+		"--level IRIS":     "",
+	} {
+		code, _, errs := cli(t, append([]string{"-C", dir, "deposits", "template", "ops-quartiers", "-o", folder}, strings.Fields(args)...)...)
+		if want == "" && code != 0 || want != "" && (code != exitUsage || !strings.Contains(errs, want)) {
+			t.Errorf("template %s: exit %d\n%s\nwant %s", args, code, errs, want)
+		}
+	}
+	if err := os.Remove(filepath.Join(folder, "ops_2016_IRIS.xlsx")); err != nil {
+		t.Fatal(err)
+	}
+	write("    - {card: ops-occupation, level: QPV, millesimes: [2016], due: 06-30}\n    - {card: ops-occupation, level: COM, millesimes: [2016]}\n")
+	for _, level := range []string{"qpv", "COM"} {
+		must(t, "-C", dir, "deposits", "template", "ops-quartiers", "--level", level, "-o", folder)
+		name := "ops_2016_" + strings.ToUpper(level) + ".xlsx"
+		path := filepath.Join(folder, name)
+		f, err := excelize.OpenFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		rows, err := f.GetRows("Données")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := rows[3][:5]; !cmp.Equal(got, []string{"code", "Nom", "logements", "logements_vacants", "menages"}) {
+			t.Errorf("%s: header %q", name, got)
+		}
+		for i := 5; i <= len(rows); i++ {
+			for k, v := range []any{100, 5, 90} {
+				if err := f.SetCellValue("Données", fmt.Sprintf("%c%d", 'C'+k, i), v); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		if err := errors.Join(f.Save(), f.Close()); err != nil {
+			t.Fatal(err)
+		}
+		of := filepath.Join(folder, level)
+		if err := errors.Join(os.MkdirAll(of, 0o755), os.Rename(path, filepath.Join(of, name)),
+			os.WriteFile(filepath.Join(of, depositFile), fmt.Appendf(nil, "card: ops-occupation\nconvention: ops-quartiers\nmillesime: 2016\nfile: %s\ndate: 2017-06-30\n", name), 0o644)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	states := map[string]string{}
+	for _, r := range readCSV(t, must(t, "-C", dir, "deposits", "--date", "2017-07-01", "--format", "csv")) {
+		if r["convention"] == "ops-quartiers" {
+			states[r["fiche"]+" "+r["niveau"]+" "+r["echeance"]] = r["etat"] + r["note"]
+		}
+	}
+	if want := map[string]string{"ops-occupation QPV 2017-06-30": "reçu", "ops-occupation COM ": "reçu"}; !cmp.Equal(want, states) {
+		t.Errorf("deposits: %v, want %v", states, want)
+	}
+	must(t, "-C", dir, "run", "--publish", "--by", "test")
+	got := seriesOf(t, dir, "ops_logements")
+	if got["QP013061 T 2016"] != "100" || got["13047 T 2016"] != "100" {
+		t.Errorf("dwellings: %v", got)
+	}
+	if err := os.Rename(filepath.Join(folder, "qpv", "ops_2016_QPV.xlsx"), filepath.Join(folder, "qpv", "retour.xlsx")); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(folder, "qpv", depositFile), []byte("card: ops-occupation\nconvention: ops-quartiers\nmillesime: 2016\nfile: retour.xlsx\ndate: 2017-06-30\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if code, _, errs := cli(t, "-C", dir, "run"); code != exitRefused || !strings.Contains(errs, "file: retour.xlsx does not hold the level that the card ops-occupation needs: name it as ops_{AAAA}_{NIVEAU}.*") {
+		t.Errorf("a name without its level: exit %d\n%s", code, errs)
 	}
 }
 
