@@ -8,39 +8,60 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
+	"net"
 	"net/http"
+	"net/netip"
 	"net/url"
+	"runtime"
 	"runtime/debug"
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/go-chi/chi/v5"
 	"github.com/go-chi/chi/v5/middleware"
-	"github.com/klauspost/compress/gzhttp"
 	"github.com/paulmach/orb"
 
 	"observatoire/geo"
 	"observatoire/indicators"
 )
 
-// Options say how a server presents itself.
+// Options say how a server presents itself, and what it allows.
 type Options struct {
 	Title      string // of the landing page; the edition's own by default
 	BaseURL    string // public address, such as "https://donnees.exemple.fr": from the request by default
 	Version    string // of the program: part of what an ETag stands for
-	CacheBytes int    // memory for drawn tiles; 64 MiB by default
+	CacheBytes int    // memory for the answers kept ready; 64 MiB by default
 	Logger     *slog.Logger
+	Access     *slog.Logger // where requests are logged; nil: nowhere
+
+	Tokens         []Token
+	FrameAncestors []string       // sites that may show the pages in a frame, as a content security policy writes them
+	Origins        []string       // sites whose scripts may read the answers; all by default
+	Proxies        []netip.Prefix // whose word on the client's address and scheme is taken
+	Rate           int            // requests a minute from one address; 0: as many as they like
+	LostAfter      time.Duration  // not ready once the store has been lost for so long; 0: ready as long as there is an edition
+	OwnMetrics     bool           // /metrics is served elsewhere, by [Server.Metrics]
 }
 
 // A Server answers from the last snapshot it was given.
 type Server struct {
-	o       Options
-	current atomic.Pointer[published]
-	desk    chan struct{} // places for those who ask for a workbook, which takes seconds and memory to make
+	o            Options
+	current      atomic.Pointer[served]
+	previous     atomic.Pointer[served] // for [linger] after a swap
+	desk         chan struct{}          // places for those who ask for a workbook, which takes seconds and memory to make
+	work         chan struct{}          // places for those who ask for what is not ready
+	metrics      *metrics
+	closedPolicy []string
+	vary         string
+
+	lostAt   atomic.Int64 // Unix nanoseconds of when the store stopped answering; 0 while it answers
+	draining atomic.Bool
 }
 
 // Workbooks made at once, and how long one more waits for its turn.
@@ -61,14 +82,38 @@ func (s *Server) turn(r *http.Request) (done func(), err error) {
 	}
 }
 
-// A published snapshot and the tiles drawn from it.
+// A published snapshot and the answers made from it.
 type published struct {
 	*Snapshot
-	tiles *tileCache
-	seed  []byte // what the ETags depend on besides the address
+	answers *cache
+	seed    []byte // what the ETags depend on besides the address
 }
 
-// NewServer makes a server that has nothing to show until [Server.Swap].
+// served is an edition as everybody sees it, and as the bearers of tokens do.
+type served struct {
+	open  *published
+	mark  string           // of what is drawn from it, in the addresses that never change: its id, and a digest of the program
+	views map[string]*view // by the conventions seen; without those that show no more than the open one
+
+	conventions []string // that some view shows
+}
+
+// A view is an edition with what partners gave under some conventions. It is made when it is first asked for.
+type view struct {
+	make func() (*published, error)
+	made atomic.Pointer[published]
+}
+
+// seen names a list of conventions, whatever their order.
+func seen(conventions []string) string {
+	return strings.Join(slices.Compact(slices.Sorted(slices.Values(conventions))), "\x00")
+}
+
+// linger is how long the addresses of an edition still answer once another has taken its place: a map opened a moment
+// before goes on drawing.
+const linger = 2 * time.Minute
+
+// NewServer makes a server that has nothing to show until [Server.Publish].
 func NewServer(o Options) *Server {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
@@ -77,28 +122,123 @@ func NewServer(o Options) *Server {
 		o.CacheBytes = 64 << 20
 	}
 	o.BaseURL = strings.TrimRight(o.BaseURL, "/")
-	return &Server{o: o, desk: make(chan struct{}, workbookPlaces)}
+	s := &Server{o: o, desk: make(chan struct{}, workbookPlaces), work: make(chan struct{}, workPlaces*runtime.GOMAXPROCS(0)), vary: "Accept-Encoding"}
+	if len(o.Tokens) > 0 {
+		s.vary += ", Authorization"
+	}
+	s.closedPolicy = []string{s.policy(closedPolicy)}
+	s.metrics = newMetrics(s)
+	return s
 }
 
-// Swap puts a snapshot in place of the one served, at once for every request to come; nil takes it away.
-func (s *Server) Swap(snap *Snapshot) {
+// Publish serves an edition in place of the one served, at once for every request to come. version is the store's. What
+// partners gave is kept only as far as some token shows it.
+func (s *Server) Publish(e *indicators.Edition, version string) error {
+	open, err := NewSnapshot(e, version)
+	if err != nil {
+		return err
+	}
+	conventions := e.Conventions()
+	views := map[string][]string{}
+	for _, t := range s.o.Tokens {
+		if sees := slices.DeleteFunc(slices.Clone(t.Sees), func(id string) bool { return !slices.Contains(conventions, id) }); len(sees) > 0 {
+			views[seen(sees)] = sees
+		}
+	}
+	s.swap(open, e, views)
+	return nil
+}
+
+// Swap puts a snapshot in place of the one served; nil takes it away, and whatever was served before it.
+func (s *Server) Swap(snap *Snapshot) { s.swap(snap, nil, nil) }
+
+func (s *Server) swap(snap *Snapshot, whole *indicators.Edition, views map[string][]string) {
+	s.metrics.edition.Reset()
 	if snap == nil {
 		s.current.Store(nil)
+		s.previous.Store(nil)
 		return
 	}
+	room := s.o.CacheBytes
+	if len(views) > 0 { // a quarter of the memory for all the views
+		room -= room / 4
+	}
 	// The page's own text too: a browser that keeps a page and is told it has not changed keeps the style that goes with it.
-	sum := sha256.Sum256([]byte(s.o.Version + "\x00" + pageSource + "\x00" + pageCSS + "\x00" + s.o.Title + "\x00" + snap.edition.ID + "\x00" + snap.version))
-	s.current.Store(&published{Snapshot: snap, tiles: newTileCache(s.o.CacheBytes), seed: sum[:]})
+	digest := func(sees string) []byte {
+		sum := sha256.Sum256([]byte(s.o.Version + "\x00" + pageSource + "\x00" + pageCSS + "\x00" + s.o.Title + "\x00" + snap.edition.ID + "\x00" + snap.version + "\x00" + sees))
+		return sum[:]
+	}
+	program := sha256.Sum256([]byte(s.o.Version))
+	next := &served{open: &published{snap, newCache(room), digest("")}, mark: snap.edition.ID + "." + hex.EncodeToString(program[:4]), views: map[string]*view{}}
+	for name, sees := range views {
+		v := &view{}
+		v.make = sync.OnceValues(func() (*published, error) {
+			with, err := snap.with(whole, sees)
+			if err != nil {
+				return nil, err
+			}
+			p := &published{with, newCache(s.o.CacheBytes / 4 / len(views)), digest(name)}
+			v.made.Store(p)
+			return p, nil
+		})
+		next.views[name] = v
+		next.conventions = append(next.conventions, sees...)
+	}
+	s.metrics.edition.WithLabelValues(snap.edition.ID, s.o.Version).Set(1)
+	s.metrics.swaps.Inc()
+	old := s.current.Swap(next)
+	if old == nil {
+		return
+	}
+	old.open.answers.empty() // the memory is for the new one
+	for _, v := range old.views {
+		if p := v.made.Load(); p != nil {
+			p.answers.empty()
+		}
+	}
+	s.previous.Store(old)
+	time.AfterFunc(linger, func() { s.previous.CompareAndSwap(old, nil) })
 }
+
+// caches are those of the edition served.
+func (s *Server) caches() []*cache {
+	sv := s.current.Load()
+	if sv == nil {
+		return nil
+	}
+	list := []*cache{sv.open.answers}
+	for _, v := range sv.views {
+		if p := v.made.Load(); p != nil {
+			list = append(list, p.answers)
+		}
+	}
+	return list
+}
+
+// Stored tells the server whether the store answered: nil says that it did.
+func (s *Server) Stored(err error) {
+	if err == nil {
+		s.lostAt.Store(0)
+	} else {
+		s.lostAt.CompareAndSwap(0, time.Now().UnixNano())
+	}
+}
+
+// lost is for how long the store has not answered.
+func (s *Server) lost() time.Duration {
+	if at := s.lostAt.Load(); at != 0 {
+		return time.Since(time.Unix(0, at))
+	}
+	return 0
+}
+
+// Drain makes /readyz answer that the server is leaving, while it goes on answering everything else.
+func (s *Server) Drain() { s.draining.Store(true) }
 
 // Handler is the whole service.
 func (s *Server) Handler() http.Handler {
-	compress, err := gzhttp.NewWrapper(gzhttp.SuffixETag("-gzip"), gzhttp.MinSize(1024))
-	if err != nil { // the options are constant: never in practice
-		compress = func(h http.Handler) http.HandlerFunc { return h.ServeHTTP }
-	}
 	r := chi.NewRouter()
-	r.Use(s.guard, middleware.GetHead)
+	r.Use(s.observe, s.guard, middleware.GetHead)
 	r.NotFound(func(w http.ResponseWriter, r *http.Request) {
 		s.fail(w, r, &problem{Status: http.StatusNotFound, Detail: "Aucune ressource à cette adresse. Les adresses disponibles sont listées sur la page d'accueil, « / »."})
 	})
@@ -107,62 +247,76 @@ func (s *Server) Handler() http.Handler {
 		s.fail(w, r, &problem{Status: http.StatusMethodNotAllowed, Detail: "Seules les méthodes GET et HEAD sont admises : le service ne fait que lire."})
 	})
 	r.Get("/healthz", func(w http.ResponseWriter, _ *http.Request) { text(w, http.StatusOK, "ok\n") })
-	r.Get("/readyz", func(w http.ResponseWriter, _ *http.Request) {
-		if p := s.current.Load(); p != nil {
-			text(w, http.StatusOK, "édition "+p.edition.ID+"\n")
-			return
-		}
-		text(w, http.StatusServiceUnavailable, "aucune édition publiée\n")
-	})
-	r.Get("/tiles/{layers}/{z}/{x}/{y}.mvt", s.data(s.handleTile)) // compressed once, in the cache
+	r.Get("/readyz", s.handleReady)
+	if !s.o.OwnMetrics {
+		r.Method("GET", "/metrics", s.Metrics())
+	}
 	r.Group(func(r chi.Router) {
-		r.Use(func(h http.Handler) http.Handler { return compress(h) })
+		r.Use(s.limitRate())
 		r.Get("/", s.data(s.handlePage))
 		r.Get("/calibration", s.data(s.handleCalibrationPage))
-		r.Get("/tiles/style.json", s.data(s.handleStyle))
-		r.Get("/tiles/{layers}.json", s.data(s.handleTileJSON))
-		r.Get("/collections", s.data(s.handleCollections))
-		r.Get("/collections/{layer}", s.data(s.handleCollection))
-		r.Get("/collections/{layer}/items", s.data(s.handleItems))
-		r.Get("/collections/{layer}/items/{code}", s.data(s.handleItem))
-		r.Get("/api/editions", s.data(s.handleEditions))
-		r.Get("/api/indicateurs", s.data(s.handleIndicators))
-		r.Get("/api/equipements", s.data(s.handleFacilities))
-		for _, f := range []string{"", ".csv", ".xlsx"} {
-			r.Get("/api/series"+f, s.data(s.handleSeries(f)))
-			r.Get("/api/ecarts"+f, s.data(s.handleEcarts(f)))
-			r.Get("/api/calibration"+f, s.data(s.handleCalibration(f)))
-			r.Get("/api/evolutions"+f, s.data(handleRows(s, f, "evolutions", SheetEvolutions, indicators.EvolutionsHeader,
-				func(e *indicators.Edition) []indicators.Evolution { return e.Evolutions },
-				func(x indicators.Evolution) (indicators.Key, string) { return x.Key, x.Code },
-				func(o *WorkbookOptions, l []indicators.Evolution) { o.Evolutions = l })))
-			r.Get("/api/rangs"+f, s.data(handleRows(s, f, "rangs", SheetRangs, indicators.RangsHeader,
-				func(e *indicators.Edition) []indicators.Rang { return e.Rangs },
-				func(x indicators.Rang) (indicators.Key, string) { return x.Key, x.Code },
-				func(o *WorkbookOptions, l []indicators.Rang) { o.Rangs = l })))
-			r.Get("/api/femmes-hommes"+f, s.data(handleRows(s, f, "femmes-hommes", SheetSexes, indicators.FemmesHommesHeader,
-				func(e *indicators.Edition) []indicators.EcartSexe { return e.EcartsSexe },
-				func(x indicators.EcartSexe) (indicators.Key, string) { return x.Key, x.Code },
-				func(o *WorkbookOptions, l []indicators.EcartSexe) { o.EcartsSexe = l })))
-			r.Get("/api/concentration"+f, s.data(handleRows(s, f, "concentration", SheetConcentration, indicators.ConcentrationHeader,
-				func(e *indicators.Edition) []indicators.Concentration { return e.Concentrations },
-				func(x indicators.Concentration) (indicators.Key, string) { return x.Key, x.ReferenceCode },
-				func(o *WorkbookOptions, l []indicators.Concentration) { o.Concentrations = l })))
-			r.Get("/api/recouvrements"+f, s.data(s.handleOverlaps(f)))
-		}
+		s.dataRoutes(r)
+		r.Route("/editions/{edition}", s.dataRoutes) // addresses whose answers never change
 	})
 	return r
 }
 
-// guard sets what every answer has, answers OPTIONS, and turns a panic into a 500.
+// dataRoutes are the addresses of the edition served, or of the one named before them.
+func (s *Server) dataRoutes(r chi.Router) {
+	r.Get("/tiles/{layers}/{z}/{x}/{y}.mvt", s.data(s.handleTile))
+	r.Get("/tiles/style.json", s.data(s.handleStyle))
+	r.Get("/tiles/{layers}.json", s.data(s.handleTileJSON))
+	r.Get("/collections", s.data(s.handleCollections))
+	r.Get("/collections/{layer}", s.data(s.handleCollection))
+	r.Get("/collections/{layer}/items", s.data(s.handleItems))
+	r.Get("/collections/{layer}/items/{code}", s.data(s.handleItem))
+	r.Get("/api/editions", s.data(s.handleEditions))
+	r.Get("/api/indicateurs", s.data(s.handleIndicators))
+	r.Get("/api/equipements", s.data(s.handleFacilities))
+	for _, f := range []string{"", ".csv", ".xlsx"} {
+		r.Get("/api/series"+f, s.data(s.handleSeries(f)))
+		r.Get("/api/ecarts"+f, s.data(s.handleEcarts(f)))
+		r.Get("/api/calibration"+f, s.data(s.handleCalibration(f)))
+		r.Get("/api/evolutions"+f, s.data(handleRows(s, f, "evolutions", SheetEvolutions, indicators.EvolutionsHeader,
+			func(e *indicators.Edition) []indicators.Evolution { return e.Evolutions },
+			func(x indicators.Evolution) (indicators.Key, string) { return x.Key, x.Code },
+			func(o *WorkbookOptions, l []indicators.Evolution) { o.Evolutions = l })))
+		r.Get("/api/rangs"+f, s.data(handleRows(s, f, "rangs", SheetRangs, indicators.RangsHeader,
+			func(e *indicators.Edition) []indicators.Rang { return e.Rangs },
+			func(x indicators.Rang) (indicators.Key, string) { return x.Key, x.Code },
+			func(o *WorkbookOptions, l []indicators.Rang) { o.Rangs = l })))
+		r.Get("/api/femmes-hommes"+f, s.data(handleRows(s, f, "femmes-hommes", SheetSexes, indicators.FemmesHommesHeader,
+			func(e *indicators.Edition) []indicators.EcartSexe { return e.EcartsSexe },
+			func(x indicators.EcartSexe) (indicators.Key, string) { return x.Key, x.Code },
+			func(o *WorkbookOptions, l []indicators.EcartSexe) { o.EcartsSexe = l })))
+		r.Get("/api/concentration"+f, s.data(handleRows(s, f, "concentration", SheetConcentration, indicators.ConcentrationHeader,
+			func(e *indicators.Edition) []indicators.Concentration { return e.Concentrations },
+			func(x indicators.Concentration) (indicators.Key, string) { return x.Key, x.ReferenceCode },
+			func(o *WorkbookOptions, l []indicators.Concentration) { o.Concentrations = l })))
+		r.Get("/api/recouvrements"+f, s.data(s.handleOverlaps(f)))
+	}
+}
+
+// handleReady answers whoever shares the requests out between servers.
+func (s *Server) handleReady(w http.ResponseWriter, _ *http.Request) {
+	sv := s.current.Load()
+	switch lost := s.lost(); {
+	case s.draining.Load():
+		text(w, http.StatusServiceUnavailable, "arrêt en cours\n")
+	case sv == nil:
+		text(w, http.StatusServiceUnavailable, "aucune édition publiée\n")
+	case s.o.LostAfter > 0 && lost > s.o.LostAfter:
+		text(w, http.StatusServiceUnavailable, fmt.Sprintf("base de données injoignable depuis %s : l'édition %s est peut-être dépassée\n", lost.Round(time.Second), sv.open.edition.ID))
+	default:
+		text(w, http.StatusOK, "édition "+sv.open.edition.ID+"\n")
+	}
+}
+
+// guard sets what every answer has, answers OPTIONS, refuses what is too large, and turns a panic into a 500.
 func (s *Server) guard(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h := w.Header()
-		h.Set("Access-Control-Allow-Origin", "*")
-		h.Set("Access-Control-Expose-Headers", "ETag, Link, Content-Disposition")
-		h.Set("X-Content-Type-Options", "nosniff")
-		h.Set("Referrer-Policy", "no-referrer")
-		h.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'; base-uri 'none'")
+		s.secure(h, r)
 		defer func() {
 			v := recover()
 			if v == nil {
@@ -171,57 +325,235 @@ func (s *Server) guard(next http.Handler) http.Handler {
 			if v == http.ErrAbortHandler { // the server's own way to cut an answer short
 				panic(v)
 			}
-			s.o.Logger.Error("panic", "url", r.URL.Path, "cause", fmt.Sprint(v), "stack", string(debug.Stack()))
+			s.o.Logger.Error("panic", "id", h.Get("X-Request-Id"), "path", r.URL.Path, "cause", fmt.Sprint(v), "stack", string(debug.Stack()))
 			s.fail(w, r, &problem{Status: http.StatusInternalServerError, Detail: "Erreur interne. Elle est consignée dans le journal du serveur."})
 		}()
+		if len(r.RequestURI) > maxURI {
+			s.fail(w, r, &problem{Status: http.StatusRequestURITooLong, Detail: fmt.Sprintf("L'adresse dépasse %d octets : demander moins de valeurs à la fois.", maxURI)})
+			return
+		}
 		if r.Method == http.MethodOptions {
 			h.Set("Allow", "GET, HEAD, OPTIONS")
 			h.Set("Access-Control-Allow-Methods", "GET, HEAD, OPTIONS")
-			h.Set("Access-Control-Allow-Headers", "Accept, If-None-Match")
+			h.Set("Access-Control-Allow-Headers", "Accept, Authorization, If-None-Match, X-Request-Id")
 			h.Set("Access-Control-Max-Age", "86400")
 			w.WriteHeader(http.StatusNoContent)
 			return
+		}
+		if r.ContentLength != 0 {
+			r.Body = http.MaxBytesReader(w, r.Body, maxBody)
 		}
 		next.ServeHTTP(w, r)
 	})
 }
 
-// A handler answers from the snapshot in place when the request came, or returns an error to show.
+// A handler answers from the snapshot in place when the request came, or returns an error to show. What it answers
+// depends on the address and the snapshot, and on no header: it is kept for whoever asks the same.
 type handler func(w http.ResponseWriter, r *http.Request, p *published) error
 
-// data wraps a handler: 503 while nothing is published, 304 when the client already has the answer.
+// edition finds the edition that an address names, the one served when it names none. fixed says that what the address
+// answers will never change: it names the edition, and no other program than this one.
+func (s *Server) edition(name string) (sv *served, fixed bool) {
+	sv = s.current.Load()
+	if name == "" || sv == nil {
+		return sv, false
+	}
+	for _, sv := range []*served{sv, s.previous.Load()} {
+		if sv != nil && (name == sv.mark || name == sv.open.edition.ID) {
+			return sv, true
+		}
+		if id, _, ok := strings.Cut(name, "."); ok && sv != nil && id == sv.open.edition.ID {
+			return sv, false
+		}
+	}
+	return nil, false
+}
+
+// data wraps a handler: 503 while nothing is published, 304 when the client already has the answer, and the answer
+// that is ready when there is one.
 func (s *Server) data(h handler) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		p := s.current.Load()
-		if p == nil {
-			w.Header().Set("Retry-After", "60")
+		header := w.Header()
+		for _, v := range header["Vary"] { // Origin, where scripts of some sites only may read
+			header["Vary"] = []string{v + ", " + s.vary}
+		}
+		if header["Vary"] == nil {
+			header["Vary"] = []string{s.vary}
+		}
+		name := chi.URLParam(r, "edition")
+		sv, fixed := s.edition(name)
+		if sv == nil {
+			if now := s.current.Load(); now != nil {
+				s.fail(w, r, notFound("L'édition « %s » n'est pas servie ici. L'édition en cours est « %s » : ses adresses sont les mêmes, sans « /editions/… ».", name, now.open.edition.ID))
+				return
+			}
+			header.Set("Retry-After", "60")
 			s.fail(w, r, &problem{Status: http.StatusServiceUnavailable, Detail: "Aucune édition n'est encore publiée. Une fois la chaîne exécutée et l'édition publiée, cette adresse répondra."})
 			return
 		}
-		sum := sha256.Sum256([]byte(string(p.seed) + s.base(r) + r.URL.RequestURI()))
-		tag := hex.EncodeToString(sum[:16])
-		w.Header().Set("ETag", `"`+tag+`"`)
-		w.Header().Set("Cache-Control", "public, max-age=60, must-revalidate")
-		if match := r.Header.Get("If-None-Match"); match != "" {
-			if held, ok := heldTag(match, tag); ok {
-				w.Header().Set("ETag", held)
-				w.Header().Set("Vary", "Accept-Encoding")
+		p, who, err := s.view(sv, r)
+		if err != nil {
+			s.fail(w, r, err)
+			return
+		}
+		if who != nil {
+			if w, ok := w.(*watched); ok {
+				w.token = who
+			}
+		}
+		base := s.base(r)
+		var room [256]byte
+		sum := sha256.Sum256(append(append(append(append(room[:0], p.seed...), base...), 0), r.RequestURI...))
+		key := cacheKey(sum[:16])
+		var tag [34]byte
+		tag[0], tag[33] = '"', '"'
+		hex.Encode(tag[1:33], key[:])
+		header["Etag"] = []string{string(tag[:])}
+		switch {
+		case who != nil:
+			header["Cache-Control"] = privately
+		case fixed:
+			header["Cache-Control"] = forever
+		default:
+			header["Cache-Control"] = revalidated
+		}
+		match := r.Header.Get("If-None-Match")
+		if match != "" {
+			if held, ok := heldTag(match, string(tag[1:33])); ok {
+				header["Etag"] = []string{held}
 				w.WriteHeader(http.StatusNotModified)
 				return
 			}
 		}
-		if err := h(w, r, p); err != nil {
-			s.fail(w, r, err)
+		star := strings.TrimSpace(match) == "*" // not modified if there is anything at this address: to be seen
+		a := p.answers.get(key)
+		if a == nil {
+			if a, err = s.answer(w, r, h, p, key, star, name); err != nil {
+				s.fail(w, r, err)
+				return
+			}
+			if a == nil { // on its way already
+				return
+			}
 		}
+		if star {
+			w.WriteHeader(http.StatusNotModified)
+			return
+		}
+		body, c, made := a.in(accepted(r.Header.Get("Accept-Encoding")))
+		if made {
+			p.answers.put(key, a)
+		}
+		for name, v := range a.header {
+			header[name] = v
+		}
+		if c != identity {
+			header["Content-Encoding"] = []string{c.String()}
+			header["Etag"] = []string{string(tag[:33]) + c.tagSuffix() + `"`}
+		}
+		if a.status != http.StatusNoContent {
+			header["Content-Length"] = []string{strconv.Itoa(len(body))}
+		}
+		w.WriteHeader(a.status)
+		_, _ = w.Write(body) // the client is gone when this fails
 	}
+}
+
+// Values of Cache-Control. What a token shows is never in a cache that others share, and is asked for again each time.
+var (
+	revalidated = []string{"public, max-age=60, must-revalidate"}
+	forever     = []string{"public, max-age=31536000, immutable"}
+	privately   = []string{"private, no-cache"}
+)
+
+// view is the edition as the one who asks may see it, and who that is.
+func (s *Server) view(sv *served, r *http.Request) (*published, *Token, error) {
+	who, err := s.identify(r)
+	if err != nil || who == nil {
+		return sv.open, nil, err
+	}
+	if v := sv.views[seen(slices.DeleteFunc(slices.Clone(who.Sees), func(id string) bool { return !slices.Contains(sv.conventions, id) }))]; v != nil {
+		p, err := v.make()
+		return p, who, err
+	}
+	return sv.open, who, nil
+}
+
+// answer makes an answer and keeps it; nil when it was too long to be kept, and is sent.
+func (s *Server) answer(w http.ResponseWriter, r *http.Request, h handler, p *published, key cacheKey, star bool, edition string) (*answer, error) {
+	done, err := s.place(r.Context())
+	if err != nil {
+		return nil, err
+	}
+	defer done()
+	rec := &recorder{header: http.Header{}, limit: p.answers.largest(), w: w, take: accepted(r.Header.Get("Accept-Encoding"))}
+	rec.start = func(status int, header http.Header, c coding) {
+		own := w.Header()
+		for name, v := range s.public(header) {
+			own[name] = v
+		}
+		if c != identity {
+			own.Del("Content-Length")
+			own.Set("Content-Encoding", c.String())
+			own.Set("ETag", strings.TrimSuffix(own.Get("ETag"), `"`)+c.tagSuffix()+`"`)
+		}
+		if star {
+			own.Del("Content-Length")
+			own.Del("Content-Encoding")
+			status, rec.out = http.StatusNotModified, io.Discard
+		}
+		w.WriteHeader(status)
+	}
+	if edition != "" { // handlers see the address without the edition; their links have it back from [Server.base]
+		u := *r.URL
+		u.Path = strings.TrimPrefix(u.Path, "/editions/"+edition)
+		if u.RawPath != "" {
+			_, rest, _ := strings.Cut(strings.TrimPrefix(u.RawPath, "/editions/"), "/")
+			u.RawPath = "/" + rest
+		}
+		r2 := *r
+		r2.URL = &u
+		r = &r2
+	}
+	if err := h(rec, r, p); err != nil {
+		if rec.out != nil { // too late to say anything else
+			s.o.Logger.Error("answer cut short", "path", r.URL.Path, "err", err)
+			panic(http.ErrAbortHandler)
+		}
+		return nil, err
+	}
+	if rec.out != nil {
+		_ = rec.close() // the client is gone when this fails
+		return nil, nil
+	}
+	a := &answer{status: rec.status, header: s.public(rec.header), raw: slices.Clip(rec.body)}
+	if a.status == 0 {
+		a.status = http.StatusOK
+	}
+	p.answers.put(key, a)
+	return a, nil
+}
+
+// public are a handler's headers as they are sent.
+func (s *Server) public(h http.Header) http.Header {
+	h.Del("Content-Length") // it depends on the coding
+	if p := h.Get("Content-Security-Policy"); p != "" {
+		h.Set("Content-Security-Policy", s.policy(p))
+	}
+	return h
 }
 
 // heldTag finds tag, in any of the encodings it is served in, among those of an If-None-Match header.
 func heldTag(header, tag string) (string, bool) {
-	for _, t := range strings.Split(header, ",") {
+	for header != "" {
+		var t string
+		t, header, _ = strings.Cut(header, ",")
 		t = strings.TrimPrefix(strings.TrimSpace(t), "W/")
-		for _, suffix := range []string{"", "-gzip", "-zstd"} {
-			if t == `"`+tag+suffix+`"` {
+		if len(t) < len(tag)+2 || t[0] != '"' || t[1:1+len(tag)] != tag {
+			continue
+		}
+		for c := range codings {
+			if t[1+len(tag):len(t)-1] == c.tagSuffix() && t[len(t)-1] == '"' {
 				return t, true
 			}
 		}
@@ -229,15 +561,24 @@ func heldTag(header, tag string) (string, bool) {
 	return "", false
 }
 
-// base is the public address of the service, without a final slash.
+// base is the public address of the service, without a final slash; under an edition where the request is.
 func (s *Server) base(r *http.Request) string {
-	if s.o.BaseURL != "" {
-		return s.o.BaseURL
+	base := s.o.BaseURL
+	if base == "" {
+		scheme := "http://"
+		if r.TLS != nil {
+			scheme = "https://"
+		} else if r.Header.Get("X-Forwarded-Proto") == "https" {
+			if host, _, err := net.SplitHostPort(r.RemoteAddr); err == nil && s.trusted(host) {
+				scheme = "https://"
+			}
+		}
+		base = scheme + r.Host
 	}
-	if r.TLS != nil {
-		return "https://" + r.Host
+	if name := chi.URLParam(r, "edition"); name != "" {
+		base += "/editions/" + url.PathEscape(name)
 	}
-	return "http://" + r.Host
+	return base
 }
 
 // A problem is an error as the client reads it (RFC 9457). Detail is in French.
@@ -254,7 +595,10 @@ func (p *problem) Error() string { return p.Detail }
 
 var problemTitles = map[int]string{
 	http.StatusBadRequest:          "Requête invalide",
+	http.StatusUnauthorized:        "Jeton refusé",
 	http.StatusNotFound:            "Introuvable",
+	http.StatusRequestURITooLong:   "Adresse trop longue",
+	http.StatusTooManyRequests:     "Trop de requêtes",
 	http.StatusMethodNotAllowed:    "Méthode non admise",
 	http.StatusInternalServerError: "Erreur interne",
 	http.StatusServiceUnavailable:  "Service indisponible",
@@ -273,7 +617,7 @@ func notFound(format string, args ...any) error {
 func (s *Server) fail(w http.ResponseWriter, r *http.Request, err error) {
 	p := new(problem)
 	if !errors.As(err, &p) {
-		s.o.Logger.Error("request failed", "url", r.URL.Path, "err", err)
+		s.o.Logger.Error("request failed", "id", w.Header().Get("X-Request-Id"), "path", r.URL.Path, "err", err)
 		p = &problem{Status: http.StatusInternalServerError, Detail: "Erreur interne. Elle est consignée dans le journal du serveur."}
 	}
 	answer := *p
@@ -283,6 +627,14 @@ func (s *Server) fail(w http.ResponseWriter, r *http.Request, err error) {
 		h.Del(name)
 	}
 	h.Set("Cache-Control", "no-store")
+	switch p.Status {
+	case http.StatusUnauthorized:
+		h.Set("WWW-Authenticate", `Bearer realm="observatoire", error="invalid_token"`)
+	case http.StatusServiceUnavailable:
+		if h.Get("Retry-After") == "" {
+			h.Set("Retry-After", "5")
+		}
+	}
 	if r.URL.Path == "/" {
 		writeErrorPage(w, s.o.Title, &answer)
 		return
@@ -348,6 +700,9 @@ func readQuery(r *http.Request, allowed ...string) (query, error) {
 			return nil, badRequest(name, "Paramètre inconnu : « %s ». Paramètres admis : %s.", name, strings.Join(allowed, ", "))
 		case len(values[name]) > 1:
 			return nil, badRequest(name, "Le paramètre « %s » est donné %d fois : une seule est attendue (les valeurs multiples se séparent par des virgules).", name, len(values[name]))
+		}
+		if strings.Count(values[name][0], ",") >= maxList {
+			return nil, badRequest(name, "Le paramètre « %s » a plus de %d valeurs : demander en plusieurs fois, ou télécharger le fichier entier.", name, maxList)
 		}
 		q[name] = values[name][0]
 	}
@@ -517,47 +872,19 @@ func (p *published) figures(q query) (ids []string, millesime *int, sexe string,
 }
 
 func (s *Server) handleTile(w http.ResponseWriter, r *http.Request, p *published) error {
-	key := r.URL.RequestURI()
-	t := p.tiles.get(key)
-	if t == nil {
-		q, err := p.tileRequest(r)
-		if err != nil {
-			return err
-		}
-		raw, err := p.tile(q)
-		if err != nil {
-			return fmt.Errorf("tile %s: %w", r.URL.Path, err)
-		}
-		t = newCachedTile(raw)
-		p.tiles.put(key, t)
+	q, err := p.tileRequest(r)
+	if err != nil {
+		return err
 	}
-	h := w.Header()
-	h.Set("Vary", "Accept-Encoding")
-	if len(t.raw) == 0 {
+	raw, err := p.tile(q)
+	if err != nil {
+		return fmt.Errorf("tile %s: %w", r.URL.Path, err)
+	}
+	if len(raw) == 0 {
 		w.WriteHeader(http.StatusNoContent)
 		return nil
 	}
-	body := t.raw
-	if t.gzip != nil && acceptsGzip(r.Header.Get("Accept-Encoding")) {
-		body = t.gzip
-		h.Set("Content-Encoding", "gzip")
-		h.Set("ETag", strings.TrimSuffix(h.Get("ETag"), `"`)+`-gzip"`)
-	}
-	h.Set("Content-Length", strconv.Itoa(len(body)))
-	return send(w, typeTile, body)
-}
-
-// acceptsGzip reads an Accept-Encoding header: a coding with a weight of 0 is refused.
-func acceptsGzip(header string) bool {
-	for _, part := range strings.Split(header, ",") {
-		coding, weight, _ := strings.Cut(strings.TrimSpace(part), ";")
-		if c := strings.TrimSpace(coding); c == "gzip" || c == "*" {
-			weight = strings.ReplaceAll(weight, " ", "")
-			v, err := strconv.ParseFloat(strings.TrimPrefix(weight, "q="), 64)
-			return err != nil || v > 0
-		}
-	}
-	return false
+	return send(w, typeTile, raw)
 }
 
 func (p *published) tileRequest(r *http.Request) (q tileRequest, err error) {
@@ -631,7 +958,12 @@ func (s *Server) handleTileJSON(w http.ResponseWriter, r *http.Request, p *publi
 			drawn += l.drawn
 		}
 	}
-	address := s.base(r) + "/tiles/" + strings.Join(names, ",") + "/{z}/{x}/{y}.mvt"
+	// Under the edition's own address, whose tiles never change: a browser that has one does not ask again.
+	base := s.base(r)
+	if sv := s.current.Load(); chi.URLParam(r, "edition") == "" && sv != nil && sv.open.edition.ID == p.edition.ID {
+		base += "/editions/" + sv.mark
+	}
+	address := base + "/tiles/" + strings.Join(names, ",") + "/{z}/{x}/{y}.mvt"
 	if r.URL.RawQuery != "" {
 		address += "?" + r.URL.RawQuery
 	}

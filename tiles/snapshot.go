@@ -88,7 +88,16 @@ func (l *layer) feature(i int) []byte {
 // NewSnapshot prepares an edition. version is the store's, which changes with each publication. What partners gave
 // under a convention is not in it: nothing that is served can show it.
 func NewSnapshot(e *indicators.Edition, version string) (*Snapshot, error) {
-	e = indicators.Withhold(e)
+	return newSnapshot(indicators.Withhold(e), version, nil)
+}
+
+// with prepares the same edition, whole, with what partners gave under some conventions. The layers that s has are
+// shared.
+func (s *Snapshot) with(whole *indicators.Edition, conventions []string) (*Snapshot, error) {
+	return newSnapshot(indicators.Withhold(whole, conventions...), s.version, s.byName)
+}
+
+func newSnapshot(e *indicators.Edition, version string, ready map[geo.Layer]*layer) (*Snapshot, error) {
 	s := &Snapshot{
 		edition: e, version: version, names: indicators.NewNames(e),
 		defs:   map[string]*indicators.Definition{},
@@ -101,9 +110,12 @@ func NewSnapshot(e *indicators.Edition, version string) (*Snapshot, error) {
 		s.defs[e.Indicators[i].ID] = &e.Indicators[i]
 	}
 	for i := range e.Layers {
-		l, err := newLayer(&e.Layers[i])
-		if err != nil {
-			return nil, fmt.Errorf("edition %s: %w", e.ID, err)
+		l := ready[e.Layers[i].Layer]
+		if l == nil {
+			var err error
+			if l, err = newLayer(&e.Layers[i]); err != nil {
+				return nil, fmt.Errorf("edition %s: %w", e.ID, err)
+			}
 		}
 		s.layers = append(s.layers, l)
 		s.byName[l.set.Layer] = l

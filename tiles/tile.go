@@ -1,13 +1,9 @@
 package tiles
 
 import (
-	"bytes"
-	"container/list"
 	"math"
 	"slices"
-	"sync"
 
-	"github.com/klauspost/compress/gzip"
 	"github.com/paulmach/orb"
 	"github.com/paulmach/orb/clip"
 	"github.com/paulmach/orb/encoding/mvt"
@@ -191,73 +187,4 @@ func compact(r orb.Ring) orb.Ring {
 // flat says that the three points lie on one line, whichever their order. Coordinates are integers: exact.
 func flat(a, b, c orb.Point) bool {
 	return (b[0]-a[0])*(c[1]-a[1]) == (b[1]-a[1])*(c[0]-a[0])
-}
-
-// A cachedTile is a tile as it is sent.
-type cachedTile struct {
-	raw  []byte
-	gzip []byte // nil when compressing does not pay
-}
-
-func newCachedTile(raw []byte) *cachedTile {
-	t := &cachedTile{raw: raw}
-	if len(raw) > 1024 {
-		var buf bytes.Buffer
-		w := gzip.NewWriter(&buf)
-		_, errWrite := w.Write(raw)
-		if errClose := w.Close(); errWrite == nil && errClose == nil && buf.Len() < len(raw) {
-			t.gzip = buf.Bytes()
-		}
-	}
-	return t
-}
-
-// A tileCache keeps the tiles last asked for, up to a number of bytes.
-type tileCache struct {
-	mu    sync.Mutex
-	limit int
-	size  int
-	order *list.List // of *cacheEntry, the last used first
-	byKey map[string]*list.Element
-}
-
-type cacheEntry struct {
-	key  string
-	tile *cachedTile
-}
-
-// cost counts the entry's bytes, and roughly what keeping it takes.
-func (e *cacheEntry) cost() int { return len(e.key) + len(e.tile.raw) + len(e.tile.gzip) + 200 }
-
-func newTileCache(limit int) *tileCache {
-	return &tileCache{limit: limit, order: list.New(), byKey: map[string]*list.Element{}}
-}
-
-func (c *tileCache) get(key string) *cachedTile {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	el := c.byKey[key]
-	if el == nil {
-		return nil
-	}
-	c.order.MoveToFront(el)
-	return el.Value.(*cacheEntry).tile
-}
-
-func (c *tileCache) put(key string, t *cachedTile) {
-	e := &cacheEntry{key, t}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if e.cost() > c.limit || c.byKey[key] != nil {
-		return
-	}
-	c.byKey[key] = c.order.PushFront(e)
-	c.size += e.cost()
-	for c.size > c.limit {
-		last := c.order.Back()
-		old := last.Value.(*cacheEntry)
-		c.order.Remove(last)
-		delete(c.byKey, old.key)
-		c.size -= old.cost()
-	}
 }

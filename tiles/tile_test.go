@@ -293,22 +293,3 @@ func TestTileZooms(t *testing.T) {
 		t.Errorf("far away: %d bytes, %v", len(data), err)
 	}
 }
-
-func TestTileCache(t *testing.T) {
-	c := newTileCache(3000)
-	for i := range 20 {
-		c.put(fmt.Sprint(i), &cachedTile{raw: make([]byte, 700)})
-	}
-	if c.size > 3000 || len(c.byKey) != 3 || c.order.Len() != 3 {
-		t.Errorf("cache of 3000 bytes: %d bytes, %d tiles", c.size, len(c.byKey))
-	}
-	c.get("17")
-	c.put("new", &cachedTile{raw: make([]byte, 700)})
-	if c.get("17") == nil || c.get("18") != nil {
-		t.Error("the tile used last left before another")
-	}
-	c.put("large", &cachedTile{raw: make([]byte, 4000)})
-	if c.get("large") != nil || c.get("17") == nil {
-		t.Error("a tile larger than the cache was kept")
-	}
-}
