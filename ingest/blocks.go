@@ -22,13 +22,16 @@ import (
 // the order of the file. A block in which anything is wrong is given back as it is, to be read cell by cell by
 // [Table.read], which alone says what is wrong and where. So is the rest of a file from its first quote on.
 
-// blockBytes is how much text makes a record: some 1 000 rows of 100 columns.
+// blockBytes is how much text makes a record: some 500 rows of 100 columns.
 const blockBytes = 256 << 10
+
+// wordBytes are read at once, and so there is room for as many behind a text.
+const wordBytes = 8
 
 // A block is some lines, and what a processor made of them.
 type block struct {
-	text  []byte
-	first int // line of the file
+	text  []byte // whole lines, with room for a word behind them
+	first int    // line of the file
 	done  chan struct{}
 
 	clean   bool
@@ -49,7 +52,37 @@ type blocks struct {
 	queue chan *block // in the order of the file
 	quit  chan struct{}
 	wg    sync.WaitGroup
+	texts spares // of blocks
+	slabs spares // of records
 }
+
+// spares are buffers that have served and will again: the memory of a table is that of the few blocks under way.
+type spares chan []byte
+
+// take gives a buffer of so many bytes, whatever they are, with at least 8 more behind them.
+func (s spares) take(size int) []byte {
+	select {
+	case b := <-s:
+		if size+wordBytes <= cap(b) {
+			return b[:size]
+		}
+	default:
+	}
+	return make([]byte, size, size+size/8+wordBytes)
+}
+
+func (s spares) give(b []byte) {
+	select {
+	case s <- b:
+	default:
+	}
+}
+
+// Allocate and Reallocate complete the interface of an Arrow allocator, of which records use Free: when the last of their
+// columns is released.
+func (s spares) Allocate(size int) []byte             { return s.take(size) }
+func (s spares) Reallocate(size int, b []byte) []byte { return append(s.take(size)[:0], b...)[:size] }
+func (s spares) Free(b []byte)                        { s.give(b) }
 
 // readAhead begins to read a table by blocks, or returns nil when it cannot be.
 func (t *Table) readAhead() *blocks {
@@ -59,13 +92,13 @@ func (t *Table) readAhead() *blocks {
 		return nil
 	}
 	n := runtime.GOMAXPROCS(0)
-	b := &blocks{queue: make(chan *block, 2*n), quit: make(chan struct{})}
+	b := &blocks{queue: make(chan *block, 2*n), quit: make(chan struct{}), texts: make(spares, 4*n), slabs: make(spares, 4*n)}
 	work := make(chan *block, 2*n)
 	b.wg.Go(func() {
 		defer close(b.queue)
 		defer close(work)
 		for {
-			text, first := r.block(blockBytes)
+			text, first := r.block(blockBytes, b.texts)
 			if text == nil {
 				return
 			}
@@ -80,7 +113,7 @@ func (t *Table) readAhead() *blocks {
 	})
 	for range n {
 		b.wg.Go(func() {
-			p := newBlockParser(t, r.sep)
+			p := newBlockParser(t, r.sep, b.slabs)
 			for next := range work {
 				p.parse(next)
 				close(next.done)
@@ -104,7 +137,7 @@ func (b *blocks) stop() {
 
 // block takes the next whole lines, at most so many bytes of them, and the number of the first. It returns nil when what
 // comes next has a quote, is not in one encoding, ends the file or cannot be read: Next reads it.
-func (r *csvRows) block(size int) ([]byte, int) {
+func (r *csvRows) block(size int, texts spares) ([]byte, int) {
 	if r.err != nil {
 		return nil, 0
 	}
@@ -125,13 +158,14 @@ func (r *csvRows) block(size int) ([]byte, int) {
 	first := r.read + 1
 	var text []byte
 	if r.latin {
-		text = appendLatin(make([]byte, 0, len(head)+len(head)/8), head)
+		text = slices.Grow(appendLatin(texts.take(len(head))[:0], head), wordBytes)
 	} else {
 		if !utf8.Valid(head) {
 			return nil, 0
 		}
 		r.utf8Seen = r.utf8Seen || !ascii(head)
-		text = bytes.Clone(head)
+		text = texts.take(len(head))
+		copy(text, head)
 	}
 	r.read += lines
 	r.r.Discard(len(head))
@@ -140,24 +174,28 @@ func (r *csvRows) block(size int) ([]byte, int) {
 
 // A blockParser reads blocks of one table.
 type blockParser struct {
-	t      *Table
-	sep    byte
-	named  int   // columns of the header up to the last that has a name
-	slots  []int // for each column of the file: 0, or one more than the place of its measure
-	notes  []int // for each column of the file that is a NOTE: one more than its place in meanings
-	ofNote []int // for each measure: the place in meanings of its NOTE, -1 when there is none
+	t       *Table
+	sep     byte
+	decimal byte   // the mark that the card says, 0 when it says none
+	named   int    // columns of the header up to the last that has a name
+	at      []int  // for each measure: its column of the file
+	ofNote  []int  // for each measure: the place in meanings of its NOTE, -1 when there is none
+	flagged []int  // the measures that have flags
+	noted   []int  // the columns of the file that are NOTEs
+	slabs   spares // memory of the records
 
-	ends     []int // of the cells of a row
+	ends     []int // of the cells of a row in the text of its block; before them, that of the row before
 	key      []string
-	meanings []meaning
+	meanings []meaning // of the NOTEs of a row
+	usual    [utf8.RuneSelf]usual
 
-	// The columns of the record being made, each with room for all the lines of the block.
+	// The columns of the record being made, one after the other, each with room for all the lines of the block.
 	room    int
+	slab    []byte // what they are parts of
 	values  []float64
 	statuts []byte
 	valid   []byte // a bit a figure, as Arrow has them
 	flags   []byte
-	absent  []int
 	rows    int // kept so far
 }
 
@@ -167,153 +205,188 @@ type meaning struct {
 	statut           indicators.Statut
 }
 
-func newBlockParser(t *Table, sep byte) *blockParser {
-	p := &blockParser{t: t, sep: sep, named: named(t.header), key: make([]string, t.key+1)}
-	p.slots, p.notes, p.ofNote = make([]int, len(t.header)), make([]int, len(t.header)), make([]int, len(t.columns))
+// A usual meaning is that of a NOTE of one character, once it was met.
+type usual struct {
+	meaning
+	known bool
+}
+
+func newBlockParser(t *Table, sep byte, slabs spares) *blockParser {
+	p := &blockParser{t: t, sep: sep, named: named(t.header), slabs: slabs, key: make([]string, t.key+1)}
+	if t.decimal != "" {
+		p.decimal = t.decimal[0]
+	}
 	for i, m := range t.columns {
-		p.ofNote[i] = -1
-		if m.note >= 0 {
-			if p.notes[m.note] == 0 {
-				p.meanings = append(p.meanings, meaning{})
-				p.notes[m.note] = len(p.meanings)
-			}
-			p.ofNote[i] = p.notes[m.note] - 1
+		p.at = append(p.at, m.at)
+		place := slices.Index(p.noted, m.note)
+		if m.note >= 0 && place < 0 {
+			place = len(p.noted)
+			p.noted = append(p.noted, m.note)
+		}
+		p.ofNote = append(p.ofNote, place)
+		if m.flagged {
+			p.flagged = append(p.flagged, i)
 		}
 	}
+	p.meanings = make([]meaning, len(p.noted))
 	return p
 }
 
 var errNotPlain = errors.New("not a plain block")
 
+// reserve makes room for the columns of a record of at most so many rows.
+func (p *blockParser) reserve(rows int) {
+	// A multiple of 8, so that the bits of a column begin with a byte.
+	p.room, p.rows = (rows+7)&^7, 0
+	n := len(p.at) * p.room
+	p.slab = p.slabs.take(8*n + n + n/8 + len(p.flagged)*p.room/8)
+	p.values = arrow.Float64Traits.CastFromBytes(p.slab[:8*n])
+	p.statuts, p.valid, p.flags = p.slab[8*n:9*n], p.slab[9*n:9*n+n/8], p.slab[9*n+n/8:]
+	clear(p.flags)
+}
+
 // parse reads a block: a record of the rows that are kept, unless something is wrong.
 func (p *blockParser) parse(b *block) {
-	t, n := p.t, len(p.t.columns)
-	// Room for a multiple of 8 lines, so that the bits of a column begin with a byte.
-	p.room, p.rows = (bytes.Count(b.text, []byte("\n"))+7)&^7, 0
-	p.values, p.statuts = make([]float64, n*p.room), make([]byte, n*p.room)
-	p.valid, p.flags, p.absent = make([]byte, n*p.room/8), make([]byte, n*p.room/8), make([]int, n)
-	text, line := b.text, b.first-1
-	for len(text) > 0 {
-		i := bytes.IndexByte(text, '\n')
-		row := bytes.TrimSuffix(text[:i], []byte("\r"))
-		text = text[i+1:]
-		line++
-		p.split(row)
-		keep, err := p.accept(b, row, line)
+	p.reserve(bytes.Count(b.text, []byte("\n")))
+	if b.clean = p.parseRows(b); b.clean && p.rows > 0 {
+		b.record = p.record(b)
+	} else {
+		p.slabs.give(p.slab)
+	}
+}
+
+// parseRows fills the columns; false when something is wrong.
+func (p *blockParser) parseRows(b *block) bool {
+	text := b.text[:len(b.text)+wordBytes]
+	for from, line := 0, b.first; from < len(b.text); line++ {
+		next := from + bytes.IndexByte(text[from:], '\n') + 1
+		to := next - 1
+		if to > from && text[to-1] == '\r' {
+			to--
+		}
+		p.split(text, from, to)
+		from = next
+		keep, err := p.accept(b, line)
 		if err != nil {
-			return
+			return false
 		}
 		if !keep {
 			continue
 		}
-		for j, k := range p.notes {
-			if k == 0 {
-				continue
-			}
-			p.meanings[k-1] = p.meaning(b, p.cell(row, j), j)
+		flags := false
+		for k, column := range p.noted {
+			p.meanings[k] = p.meaning(b, p.cell(b, column), column)
+			flags = flags || p.meanings[k].flags
 		}
-		for j := range t.columns {
-			cell := p.cell(row, t.columns[j].at)
-			v, frac, mark, ok := plainNumber(cell)
-			statut := indicators.Disponible
-			if len(cell) == 0 {
+		ends, place := p.ends, p.rows
+		for j, column := range p.at {
+			cell := ends[column] + 1
+			size := ends[column+1] - cell
+			var v float64
+			var frac int
+			var mark byte
+			statut, ok := indicators.Disponible, false
+			if uint(size-1) < wordBytes {
+				v, frac, mark, ok = shortNumber(binary.LittleEndian.Uint64(text[cell:]), size)
+			}
+			if size == 0 {
 				statut = indicators.NonDisponible
-			} else if !ok || mark != 0 && t.decimal != "" && mark != t.decimal[0] {
-				s := strings.Trim(string(cell), blanks+"\r\n")
-				if v, statut, err = t.figure(s); err != nil {
-					return
+				if k := p.ofNote[j]; k >= 0 && p.meanings[k].explained && !p.meanings[k].flags {
+					statut = p.meanings[k].statut
 				}
-				if at := strings.IndexAny(s, ",."); at >= 0 && statut == indicators.Disponible {
-					mark, frac = s[at], len(s)-at-1
-				} else {
-					mark = 0
+			} else if !ok || mark != 0 && p.decimal != 0 && mark != p.decimal {
+				if v, statut, frac, mark, ok = p.figure(text[cell:cell+size], j); !ok {
+					return false
 				}
-				ok = s != ""
 			}
-			switch {
-			case mark == 0 || t.decimal != "":
-			case frac == 3:
-				b.doubt[btoi(mark == '.')] = true
-			case b.mark == 0:
-				b.mark, b.markAt = mark, line
-			}
-			flag := false
-			if k := p.ofNote[j]; k >= 0 {
-				m := p.meanings[k]
-				if !ok && m.explained && !m.flags {
-					statut = m.statut
+			if mark != 0 && p.decimal == 0 {
+				if frac == 3 {
+					b.doubt[btoi(mark == '.')] = true
+				} else if b.mark == 0 {
+					b.mark, b.markAt = mark, line
 				}
-				flag = m.flags && statut == indicators.Disponible
 			}
-			at := j*p.room + p.rows
-			if p.statuts[at] = byte(statut); statut == indicators.Disponible {
-				p.values[at] = v
-				p.valid[at>>3] |= 1 << (at & 7)
-			} else {
-				p.absent[j]++
-			}
-			if flag {
+			p.values[place], p.statuts[place] = v, byte(statut)
+			place += p.room
+		}
+		for k, j := range p.flagged {
+			if flags && p.meanings[p.ofNote[j]].flags && p.statuts[j*p.room+p.rows] == byte(indicators.Disponible) {
+				at := k*p.room + p.rows
 				p.flags[at>>3] |= 1 << (at & 7)
 			}
 		}
 		p.rows++
 	}
-	if b.clean = true; p.rows > 0 {
-		b.record = p.record(b)
-	}
+	return true
 }
 
-// split finds where the cells of a row end.
-func (p *blockParser) split(row []byte) {
-	// Eight bytes at a time: cells are too short for IndexByte. A byte of same is 0 where the row has a separator, and the
-	// top bit of a byte of found is set there; a wrong one may follow a true one, and is looked at again.
-	const ones, tops = 0x0101010101010101, 0x8080808080808080
-	ends, seps := p.ends[:0], ones*uint64(p.sep)
-	i := 0
-	for ; i+8 <= len(row); i += 8 {
-		same := binary.LittleEndian.Uint64(row[i:]) ^ seps
-		for found := (same - ones) &^ same & tops; found != 0; found &= found - 1 {
-			if k := i + bits.TrailingZeros64(found)>>3; row[k] == p.sep {
-				ends = append(ends, k)
-			}
-		}
+// figure reads a cell that is not a short number; false when nothing can be made of it.
+func (p *blockParser) figure(cell []byte, measure int) (v float64, statut indicators.Statut, frac int, mark byte, ok bool) {
+	if v, frac, mark, ok = plainNumber(cell); ok && (mark == 0 || p.decimal == 0 || mark == p.decimal) {
+		return v, indicators.Disponible, frac, mark, true
 	}
-	for ; i < len(row); i++ {
-		if row[i] == p.sep {
-			ends = append(ends, i)
-		}
+	s := strings.Trim(string(cell), blanks+"\r\n")
+	v, statut, err := p.t.figure(s)
+	if err != nil {
+		return 0, 0, 0, 0, false
 	}
-	p.ends = append(ends, len(row))
+	if k := p.ofNote[measure]; s == "" && k >= 0 && p.meanings[k].explained && !p.meanings[k].flags {
+		statut = p.meanings[k].statut
+	}
+	if at := strings.IndexAny(s, ",."); at >= 0 && statut == indicators.Disponible {
+		return v, statut, len(s) - at - 1, s[at], true
+	}
+	return v, statut, 0, 0, true
 }
 
-func (p *blockParser) cell(row []byte, i int) []byte {
-	switch {
-	case i >= len(p.ends):
+// split finds where the cells of a row end, which is text[from:to].
+func (p *blockParser) split(text []byte, from, to int) {
+	// Eight bytes at a time: cells are too short for IndexByte. The top bit of a byte of found is set where the row has a
+	// separator, and there alone.
+	const ones, lows = 0x0101010101010101, 0x7F7F7F7F7F7F7F7F
+	ends, seps := append(p.ends[:0], from-1), ones*uint64(p.sep)
+	for i := from; i < to; i += wordBytes {
+		differ := binary.LittleEndian.Uint64(text[i:]) ^ seps
+		found := ^(differ&lows + lows | differ | lows)
+		if to-i < wordBytes {
+			found &= 1<<(8*(to-i)) - 1
+		}
+		for ; found != 0; found &= found - 1 {
+			ends = append(ends, i+bits.TrailingZeros64(found)>>3)
+		}
+	}
+	p.ends = append(ends, to)
+}
+
+// cells is how many cells the row has.
+func (p *blockParser) cells() int { return len(p.ends) - 1 }
+
+func (p *blockParser) cell(b *block, i int) []byte {
+	if i >= p.cells() {
 		return nil
-	case i == 0:
-		return row[:p.ends[0]]
 	}
-	return row[p.ends[i-1]+1 : p.ends[i]]
+	return b.text[p.ends[i]+1 : p.ends[i+1]]
 }
 
 // accept says whether a row is kept, as [Table.read] does; an error for one that it would refuse.
-func (p *blockParser) accept(b *block, row []byte, line int) (bool, error) {
+func (p *blockParser) accept(b *block, line int) (bool, error) {
 	t := p.t
-	p.key[t.key] = string(p.cell(row, t.key))
+	p.key[t.key] = string(p.cell(b, t.key))
 	code := t.code(p.key)
 	switch {
 	case code == "":
-		if strings.TrimSpace(strings.ReplaceAll(string(row), string(p.sep), " ")) == "" {
+		row := string(b.text[p.ends[0]+1 : p.ends[p.cells()]])
+		if strings.TrimSpace(strings.ReplaceAll(row, string(p.sep), " ")) == "" {
 			return false, nil // a blank line
 		}
 		return false, errNotPlain
 	case slices.Contains(t.card.Drop, code):
 		return false, nil
-	case len(p.ends) < p.named:
+	case p.cells() < p.named:
 		return false, errNotPlain
 	}
-	for i := len(t.header); i < len(p.ends); i++ {
-		if len(p.cell(row, i)) > 0 {
+	for i := len(t.header); i < p.cells(); i++ {
+		if len(p.cell(b, i)) > 0 {
 			return false, errNotPlain
 		}
 	}
@@ -334,24 +407,24 @@ func (p *blockParser) accept(b *block, row []byte, line int) (bool, error) {
 
 // meaning is what a NOTE says.
 func (p *blockParser) meaning(b *block, cell []byte, column int) meaning {
-	note := ""
-	if len(cell) == 1 && cell[0] > ' ' {
-		note = string(cell)
-	} else if len(cell) > 0 {
-		note = plainCode(string(cell))
+	short := len(cell) == 1 && cell[0] > ' ' && cell[0] < utf8.RuneSelf
+	if short && p.usual[cell[0]].known {
+		return p.usual[cell[0]].meaning
 	}
+	note := plainCode(string(cell))
 	said, explained := p.t.card.Notes[note]
-	if !explained {
-		if note != "" && note != "0" {
-			if what := unexplained(note, p.t.header[column]); !slices.Contains(b.notes, what) {
-				b.notes = append(b.notes, what)
-			}
+	if !explained && note != "" && note != "0" {
+		if what := unexplained(note, p.t.header[column]); !slices.Contains(b.notes, what) {
+			b.notes = append(b.notes, what)
 		}
 		return meaning{}
 	}
-	m := meaning{explained: true, flags: said == signale}
-	if !m.flags {
+	m := meaning{explained: explained, flags: said == signale}
+	if explained && !m.flags {
 		m.statut, _ = indicators.ParseStatut(said) // checked with the card
+	}
+	if short {
+		p.usual[cell[0]] = usual{m, true}
 	}
 	return m
 }
@@ -369,24 +442,52 @@ func (p *blockParser) record(b *block) arrow.Record {
 			c.Release()
 		}
 	}()
-	column := func(kind arrow.DataType, valid, values []byte, absent int) {
-		buffers := []*arrowmemory.Buffer{nil, arrowmemory.NewBufferBytes(values)}
-		if absent > 0 {
-			buffers[0] = arrowmemory.NewBufferBytes(valid)
-		}
-		data := array.NewData(kind, p.rows, buffers, nil, absent, 0)
-		defer data.Release()
-		columns = append(columns, array.MakeFromData(data))
+	slab := arrowmemory.NewBufferWithAllocator(p.slab, p.slabs)
+	defer slab.Release()
+	from := func(part []byte, at, size int) *arrowmemory.Buffer {
+		return arrowmemory.SliceBuffer(slab, cap(p.slab)-cap(part)+at, size)
 	}
+	column := func(kind arrow.DataType, valid, values *arrowmemory.Buffer, absent int) {
+		data := array.NewData(kind, p.rows, []*arrowmemory.Buffer{valid, values}, nil, absent, 0)
+		columns = append(columns, array.MakeFromData(data))
+		data.Release()
+		values.Release()
+		if valid != nil {
+			valid.Release()
+		}
+	}
+	flag := 0
 	for j, m := range t.columns {
-		from, to := j*p.room, (j+1)*p.room
-		column(arrow.PrimitiveTypes.Float64, p.valid[from/8:to/8:to/8], arrow.Float64Traits.CastToBytes(p.values[from:to:to]), p.absent[j])
-		column(arrow.PrimitiveTypes.Uint8, nil, p.statuts[from:to:to], 0)
+		at := j * p.room
+		var valid *arrowmemory.Buffer
+		absent := p.mark(j)
+		if absent > 0 {
+			valid = from(p.valid, at/8, p.room/8)
+		}
+		column(arrow.PrimitiveTypes.Float64, valid, from(p.slab, 8*at, 8*p.rows), absent)
+		column(arrow.PrimitiveTypes.Uint8, nil, from(p.statuts, at, p.rows), 0)
 		if m.flagged {
-			column(arrow.FixedWidthTypes.Boolean, nil, p.flags[from/8:to/8:to/8], 0)
+			column(arrow.FixedWidthTypes.Boolean, nil, from(p.flags, flag*p.room/8, p.room/8), 0)
+			flag++
 		}
 	}
 	return array.NewRecord(t.schema, columns, int64(p.rows))
+}
+
+// mark sets the bits of the figures of a measure that are available, and says how many are not.
+func (p *blockParser) mark(measure int) (absent int) {
+	const lows, tops, gather = 0x7F7F7F7F7F7F7F7F, 0x8080808080808080, 0x0102040810204080
+	from, to := measure*p.room, measure*p.room+p.rows
+	for at := from; at < to; at += 8 { // statuts at once: a byte that is 0, disponible, becomes a bit
+		word := binary.LittleEndian.Uint64(p.statuts[at:])
+		zero := ^(word&lows + lows | word | lows) & tops
+		if to-at < 8 {
+			zero &= 1<<(8*(to-at)) - 1
+		}
+		p.valid[at/8] = byte(zero >> 7 * gather >> 56)
+		absent += min(8, to-at) - bits.OnesCount64(zero)
+	}
+	return absent
 }
 
 func btoi(b bool) int {

@@ -3,6 +3,7 @@ package ingest
 import (
 	"errors"
 	"math"
+	"math/bits"
 	"strconv"
 	"strings"
 )
@@ -114,6 +115,35 @@ func plainNumber(s []byte) (v float64, fraction int, mark byte, ok bool) {
 	}
 	if negative && n != 0 {
 		v = -v
+	}
+	return v, fraction, mark, true
+}
+
+// shortNumber is plainNumber for the first n bytes, 1 to 8, of a word read from the text, the first byte being the lowest: all
+// its digits at once. It takes no sign.
+func shortNumber(word uint64, n int) (v float64, fraction int, mark byte, ok bool) {
+	const ones, tops, zeros = 0x0101010101010101, 0x8080808080808080, 0x3030303030303030
+	// The cell goes to the end of the word, after as many "0" as it takes.
+	word = word<<(64-8*n) | zeros>>(8*n)
+	// A comma and a point differ by one bit. The lowest byte found is one of them, whatever is found above it.
+	same := (word | 0x02*ones) ^ '.'*ones
+	if found := (same - ones) &^ same & tops; found != 0 {
+		at := bits.TrailingZeros64(found) &^ 7
+		mark, fraction = byte(word>>at), 7-at/8
+		if fraction == 0 || fraction+1 == n {
+			return 0, 0, 0, false
+		}
+		before := word & (1<<at - 1)
+		word = word&^(1<<(at+8)-1) | before<<8 | '0'
+	}
+	if (word+0x46*ones|(word-zeros))&tops != 0 { // something else than digits
+		return 0, 0, 0, false
+	}
+	word -= zeros
+	word = word*10 + word>>8 // pairs of digits, one byte in two
+	word = (word&0x000000FF000000FF*(100+1_000_000<<32) + word>>16&0x000000FF000000FF*(1+10_000<<32)) >> 32
+	if v = float64(int64(word)); fraction > 0 {
+		v /= powersOfTen[fraction]
 	}
 	return v, fraction, mark, true
 }

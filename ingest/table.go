@@ -578,11 +578,11 @@ func (t *Table) Next() bool {
 			t.rows = &lineRows{csvRows: file.(*csvRows), text: b.text, at: b.first - 1}
 			n := t.readRows(math.MaxInt)
 			t.rows = file
-			if n == 0 {
-				continue
+			if n > 0 {
+				record = t.builder.NewRecord()
 			}
-			record = t.builder.NewRecord()
 		}
+		t.ahead.texts.give(b.text)
 		if record != nil {
 			t.record = record
 			return true
