@@ -48,16 +48,17 @@ type fault struct {
 	methode   string
 	code      string
 	err       float64
+	slot      int // of the indicator
 }
 
-// faults lists the errors of every estimate beside a producer's value of the same spot.
-func faults(def *Definition, key Key, found []Value) []fault {
+// faults adds to a list the errors of every estimate beside a producer's value of the same spot.
+func faults(out []fault, def *Definition, found []Value) []fault {
 	i := slices.IndexFunc(found, func(v Value) bool { return v.Methode == MethodeProducteur && v.Statut == Disponible })
-	if i < 0 || key.Millesime <= 0 {
-		return nil
+	if i < 0 || len(found) == 1 || found[i].Millesime <= 0 {
+		return out
 	}
-	var out []fault
-	for _, v := range found {
+	for j := range found {
+		v := &found[j]
 		if v.Nature != Estimation || v.Statut != Disponible {
 			continue
 		}
@@ -68,7 +69,7 @@ func faults(def *Definition, key Key, found []Value) []fault {
 			}
 			e *= 100 / math.Abs(found[i].V)
 		}
-		out = append(out, fault{key.Couche, key.Millesime, key.Sexe, v.Methode, v.Code, e})
+		out = append(out, fault{couche: v.Couche, millesime: v.Millesime, sexe: v.Sexe, methode: v.Methode, code: v.Code, err: e})
 	}
 	return out
 }
@@ -139,13 +140,14 @@ func calibrations(def *Definition, list []fault) []Calibration {
 type ranking struct {
 	order    []string
 	measured map[string]Calibration // those ranked by their error, all quarters together
+	said     map[string]string      // in French, of those, what put each first: its measured error
 }
 
 // rank orders the methods of an indicator: those that were compared with the producer often enough and are fit for a gap,
 // the least mean absolute error first; those nobody measured, in the order of their rule; those that err too much. The order
 // of the rule settles ties.
 func rank(def *Definition, quarters []fault) ranking {
-	r := ranking{order: slices.Clone(methodOrder[def.Rule]), measured: map[string]Calibration{}}
+	r := ranking{order: slices.Clone(methodOrder[def.Rule]), measured: map[string]Calibration{}, said: map[string]string{}}
 	for _, m := range r.order {
 		var own []fault
 		for _, x := range quarters {
@@ -154,7 +156,9 @@ func rank(def *Definition, quarters []fault) ranking {
 			}
 		}
 		if len(own) >= minComparisons {
-			r.measured[m] = summary(def, own)
+			c := summary(def, own)
+			r.measured[m] = c
+			r.said[m] = fmt.Sprintf("méthode classée par calage : %s %s d'écart absolu moyen au producteur sur %d comparaisons", FrenchNumber(c.Absolue, 1), c.Unite, c.N)
 		}
 	}
 	tier := func(m string) int {
@@ -193,15 +197,6 @@ func (r ranking) place(method string) int {
 		}
 	}
 	return n
-}
-
-// why says, in French, what put the method first: its measured error; empty when it was not measured.
-func (r ranking) why(method string) string {
-	c, ok := r.measured[method]
-	if !ok {
-		return ""
-	}
-	return fmt.Sprintf("méthode classée par calage : %s %s d'écart absolu moyen au producteur sur %d comparaisons", FrenchNumber(c.Absolue, 1), c.Unite, c.N)
 }
 
 // disqualify says of the estimates by a method that errs too much on average, where the producer publishes too, by how much:

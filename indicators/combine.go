@@ -28,6 +28,9 @@ type estimate struct {
 	inside  float64 // how much of the source zones used lies in the zone, weighted as v is
 	source  string
 	flagged bool
+
+	from  *terms // what it was made of
+	parts []part
 }
 
 // The share of a zone that must be behind an estimate for it to stand. A rate may rest on half of the zone,
@@ -196,45 +199,89 @@ func (d *Distribution) cdf(x float64) float64 {
 	return 1
 }
 
-// A source gives the terms of an indicator for the zones of one layer, one sex, one millésime.
+// terms are those of an indicator for the zones of one layer, one sex, one millésime.
 type terms struct {
 	b     *book
 	def   *Definition
 	layer geo.Layer
 	sexe  string
 	mil   int
-	pop   []float64 // persons of each zone, for weights, or unknownPopulation; nil when none is known
+	pop   *facts // persons of each zone, for weights; nil when none is known
+
+	own, num, den *term     // the indicator itself, as a producer gives it; what is divided, or counted; what by. Nil: no variable
+	count         *term     // what adds up
+	deciles       []*facts  // nil when one is missing
+	behind        []*facts  // of every variable
+	as            geo.Layer // the layer the producer's codes refer to, when it is not the one they were met with
+	divided       bool      // a ratio has both its terms among the sources of this layer
+	plain         bool      // no figure is a sum of points, carried or corrected
 
 	threshold       Opt // under which a person is poor, where the definition counts them
 	thresholdSource string
+
+	joined [8]joining // the latest lists of sources that were made
+	next   int
+}
+
+// A joining is what joinSources gave.
+type joining struct{ list, source, out string }
+
+// join is joinSources, without writing twice the lists that come again for each zone.
+func (t *terms) join(list, source string) string {
+	switch {
+	case source == "" || list == source:
+		return list
+	case list == "":
+		return source
+	}
+	for i := range t.joined {
+		if j := &t.joined[i]; j.list == list && j.source == source {
+			return j.out
+		}
+	}
+	out := joinSources(list, source)
+	t.joined[t.next] = joining{list, source, out}
+	t.next = (t.next + 1) % len(t.joined)
+	return out
+}
+
+// persons in a source zone, or unknownPopulation.
+func (t *terms) persons(zone int) float64 {
+	if t.pop.Statut[zone] != Disponible {
+		return unknownPopulation
+	}
+	return t.pop.V[zone]
 }
 
 // value is the indicator itself in a source zone: the producer's, or the ratio of its terms.
 func (t *terms) value(zone int) (v float64, st Statut, source string, flagged bool) {
-	if t.def.Value != "" {
-		v, st, source, flagged = t.b.sum([]string{t.def.Value}, t.sexe, t.mil, t.layer, zone)
-		if st == Disponible || len(t.def.Numerator) == 0 {
+	if t.own != nil {
+		v, st, source, flagged = t.own.at(zone)
+		if st == Disponible || t.num == nil {
 			return v, st, source, flagged
 		}
 	}
-	num, s1, source, f1 := t.b.sum(t.def.Numerator, t.sexe, t.mil, t.layer, zone)
+	if t.num == nil { // an indicator that its deciles alone give
+		return 0, Disponible, "", false
+	}
+	num, s1, source, f1 := t.num.at(zone)
 	if s1 != Disponible {
 		if st == Disponible { // there is no value variable
 			st = s1
 		}
 		return 0, st, "", false
 	}
-	if len(t.def.Denominator) == 0 {
+	if t.den == nil {
 		return num, Disponible, source, f1
 	}
-	den, s2, source2, f2 := t.b.sum(t.def.Denominator, t.sexe, t.mil, t.layer, zone)
+	den, s2, source2, f2 := t.den.at(zone)
 	if s2 != Disponible {
 		return 0, s2, "", false
 	}
 	if den == 0 {
 		return 0, SansObjet, "", false
 	}
-	return t.scale() * num / den, Disponible, joinSources(source, source2), f1 || f2
+	return t.scale() * num / den, Disponible, t.join(source, source2), f1 || f2
 }
 
 func (t *terms) scale() float64 {
@@ -244,68 +291,67 @@ func (t *terms) scale() float64 {
 	return t.def.Scale
 }
 
-// hasTerms says whether a ratio has both its terms among the sources of this layer.
-func (t *terms) hasTerms() bool {
-	if len(t.def.Numerator) == 0 || len(t.def.Denominator) == 0 {
-		return false
-	}
-	for _, list := range [][]string{t.def.Numerator, t.def.Denominator} {
-		for _, name := range list {
-			if t.b.facts[factKey{name, t.sexe, t.mil, t.layer}] == nil {
-				return false
-			}
-		}
-	}
-	return true
-}
-
 // combine carries the indicator from the parts to the zone with weights w, the weight of part i being the
-// share of its source zone that is taken. Counts are Σw·N; ratios Σw·num/Σw·den.
+// share of its source zone that is taken; all of it when w is nil. Counts are Σw·N; ratios Σw·num/Σw·den.
 func (t *terms) combine(method string, parts []part, w []float64) estimate {
 	e := estimate{method: method}
-	num, den, cover, weight, inside := 0.0, 0.0, 0.0, 0.0, 0.0
+	num, den, cover, weight, inside, total := 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
 	missing := NonDisponible
-	for i, p := range parts {
-		if w[i] == 0 {
-			continue
+	whole := method == MethodeConsolides || method == MethodeAgregation // whole zones, of which a part is inside
+	var source, source2 string                                          // of the part before
+	told := false                                                       // they add nothing to what e.source says
+	for i := range parts {
+		p := &parts[i]
+		total += p.of
+		share := 1.0
+		if w != nil {
+			if share = w[i]; share == 0 {
+				continue
+			}
 		}
-		n, st, source, flagged := t.b.sum(t.countVars(), t.sexe, t.mil, t.layer, p.zone)
-		d, st2 := 1.0, Disponible
-		source2, flagged2 := "", false
-		if len(t.def.Denominator) > 0 {
-			d, st2, source2, flagged2 = t.b.sum(t.def.Denominator, t.sexe, t.mil, t.layer, p.zone)
+		st, st2 := t.count.statut[p.zone], Disponible
+		if t.den != nil {
+			st2 = t.den.statut[p.zone]
 		}
 		if st != Disponible || st2 != Disponible {
 			missing = max(st, st2)
 			continue
 		}
-		num += w[i] * n
-		den += w[i] * d
-		mass := w[i] * d
-		if len(t.def.Denominator) == 0 {
-			mass = w[i] * n
+		n, d := t.count.v[p.zone], 1.0
+		s, s2 := t.count.source[p.zone], ""
+		e.flagged = e.flagged || t.count.signale != nil && t.count.signale[p.zone]
+		mass := share * n
+		if t.den != nil {
+			d, s2 = t.den.v[p.zone], t.den.source[p.zone]
+			e.flagged = e.flagged || t.den.signale != nil && t.den.signale[p.zone]
+			mass = share * d
 		}
+		num += share * n
+		den += share * d
 		weight += mass
-		if method == MethodeConsolides || method == MethodeAgregation { // whole zones, of which a part is inside
+		if whole {
 			inside += mass * p.inside
 		} else {
-			inside += mass * w[i]
+			inside += mass * share
 		}
 		e.partMax = max(e.partMax, mass)
 		cover += p.of
 		e.n++
-		e.source = joinSources(joinSources(e.source, source), source2)
-		e.flagged = e.flagged || flagged || flagged2
+		if !told || s != source || s2 != source2 {
+			list := t.join(t.join(e.source, s), s2)
+			told = list == e.source
+			e.source, source, source2 = list, s, s2
+		}
 	}
 	e.cover = min(1, cover)
 	need := minCoverage
-	if len(t.def.Denominator) == 0 {
+	if t.den == nil {
 		need = minCoverageCount
 		if !t.populated(parts) {
 			need = 1 // nobody knows how much the missing part weighs
 		}
 	}
-	if e.n == 0 || cover < need*total(parts)-1e-9 {
+	if e.n == 0 || cover < need*total-1e-9 {
 		e.statut = missing
 		return e
 	}
@@ -314,7 +360,7 @@ func (t *terms) combine(method string, parts []part, w []float64) estimate {
 		e.inside = inside / weight
 	}
 	switch {
-	case len(t.def.Denominator) == 0:
+	case t.den == nil:
 		e.v = num
 	case den == 0:
 		e.statut = SansObjet
@@ -335,7 +381,15 @@ func total(parts []part) float64 {
 
 // populated says whether the population of every part is known.
 func (t *terms) populated(parts []part) bool {
-	return t.pop != nil && !slices.ContainsFunc(parts, func(p part) bool { return t.pop[p.zone] < 0 })
+	if t.pop == nil {
+		return false
+	}
+	for i := range parts {
+		if t.persons(parts[i].zone) < 0 {
+			return false
+		}
+	}
+	return true
 }
 
 // countVars are the variables that add up: the numerator, or the value of a count.
@@ -362,7 +416,7 @@ func (t *terms) mean(method string, parts []part, need float64) estimate {
 		cover += p.of
 		inside += p.inside
 		e.n++
-		e.source = joinSources(e.source, source)
+		e.source = t.join(e.source, source)
 		e.flagged = e.flagged || flagged
 	}
 	e.cover = min(1, cover)
@@ -389,7 +443,10 @@ func (t *terms) quantile(parts []part, w []float64) []estimate {
 	sum, weight, dw, total := 0.0, 0.0, 0.0, 0.0
 	missing := NonDisponible
 	for i, p := range parts {
-		mass := w[i] * t.pop[p.zone]
+		mass := t.persons(p.zone)
+		if w != nil {
+			mass *= w[i]
+		}
 		if mass <= 0 {
 			continue
 		}
@@ -401,7 +458,7 @@ func (t *terms) quantile(parts []part, w []float64) []estimate {
 			deciles.n++
 			deciles.inside += mass * p.inside
 			deciles.partMax = max(deciles.partMax, mass)
-			deciles.source = joinSources(deciles.source, source)
+			deciles.source = t.join(deciles.source, source)
 			deciles.flagged = deciles.flagged || flagged
 		}
 		if v, st, source, flagged := t.value(p.zone); st == Disponible {
@@ -410,7 +467,7 @@ func (t *terms) quantile(parts []part, w []float64) []estimate {
 			mean.n++
 			mean.inside += mass * p.inside
 			mean.partMax = max(mean.partMax, mass)
-			mean.source = joinSources(mean.source, source)
+			mean.source = t.join(mean.source, source)
 			mean.flagged = mean.flagged || flagged
 		} else {
 			missing = st
@@ -432,7 +489,7 @@ func (t *terms) quantile(parts []part, w []float64) []estimate {
 	if v, ok := t.read(ds); ok {
 		finish(&deciles, v, dw)
 		if t.def.Under > 0 {
-			deciles.source = joinSources(deciles.source, t.thresholdSource)
+			deciles.source = t.join(deciles.source, t.thresholdSource)
 		}
 		out = append(out, deciles)
 	}
@@ -471,94 +528,125 @@ func (t *terms) read(ds []Distribution) (v float64, ok bool) {
 
 // distribution reads the nine deciles of a source zone.
 func (t *terms) distribution(zone int) (d Distribution, source string, flagged, ok bool) {
-	if len(t.def.Deciles) != 9 {
+	if t.deciles == nil {
 		return d, "", false, false
 	}
-	for k, name := range t.def.Deciles {
-		f := t.b.facts[factKey{name, t.sexe, t.mil, t.layer}]
-		v, st := f.at(zone)
-		if st != Disponible || k > 0 && v < d.Deciles[k-1] || v <= 0 {
+	for k, f := range t.deciles {
+		v := f.V[zone]
+		if f.Statut[zone] != Disponible || k > 0 && v < d.Deciles[k-1] || v <= 0 {
 			return d, "", false, false
 		}
 		d.Deciles[k] = v
 		flagged = flagged || f.signale(zone)
 		if k == 0 || k == 8 {
-			source = joinSources(source, f.Source[zone])
+			source = t.join(source, f.Source[zone])
 		}
 	}
 	return d, source, flagged, true
 }
 
-// estimates runs every method that applies to the indicator over the parts of a zone. known is the zone's
-// population, where a producer gives it.
-func (t *terms) estimates(parts []part, known Opt) []estimate {
-	var kept []part // the IRIS the zone is said to cut: slivers and undivided communes apart
-	whole := true   // an undivided commune is commune data, never split by surface
+// A cut is the source zones that an estimated zone has a part of, and what the methods ask of them.
+type cut struct {
+	parts     []part
+	kept      []part // the IRIS the zone is said to cut: slivers and undivided communes apart
+	principal []part // the largest of them
+	whole     bool   // an undivided commune is commune data, never split by surface
+	surface   []float64
+	people    []float64 // nil where the weight layer does not speak of every part
+}
+
+func newCut(parts []part, set *geo.ZoneSet) cut {
+	c := cut{parts: parts, whole: true, surface: surfaceWeights(parts), people: peopleWeights(parts)}
 	for _, p := range parts {
 		if !p.sliver {
-			kept = append(kept, p)
+			c.kept = append(c.kept, p)
 		}
-		if t.b.layers[t.layer].Zones[p.zone].Type == "Z" && p.inside < 0.9999 {
-			whole = false
+		if set.Zones[p.zone].Type == "Z" && p.inside < 0.9999 {
+			c.whole = false
 		}
 	}
-	if len(kept) == 0 {
+	if len(c.kept) > 0 {
+		c.principal = []part{slices.MaxFunc(c.kept, func(a, b part) int {
+			return cmp.Or(cmp.Compare(a.of, b.of), cmp.Compare(b.zone, a.zone))
+		})}
+	}
+	return c
+}
+
+// A scaling keeps the weights that scale a zone's parts to its population, from one sex and indicator to the next.
+type scaling struct {
+	cut   *cut
+	known Opt
+	pop   *facts
+	w     []float64 // nil: it cannot be
+}
+
+func (s *scaling) weights(x *cut, known Opt, t *terms) []float64 {
+	if !known.OK {
 		return nil
 	}
-	principal := []part{slices.MaxFunc(kept, func(a, b part) int {
-		return cmp.Or(cmp.Compare(a.of, b.of), cmp.Compare(b.zone, a.zone))
-	})}
-
-	var calage []float64
-	if known.OK && t.populated(parts) {
-		shares, pop := make([]float64, len(parts)), make([]float64, len(parts))
-		for i, p := range parts {
-			shares[i], pop[i] = p.of, t.pop[p.zone]
-		}
-		if w, ok := CalageWeights(known.V, shares, pop); ok {
-			calage = w
-		}
+	if s.cut == x && s.known == known && s.pop == t.pop {
+		return s.w
 	}
-	var out []estimate
-	people := peopleWeights(parts)
+	*s = scaling{cut: x, known: known, pop: t.pop}
+	if !t.populated(x.parts) {
+		return nil
+	}
+	shares, pop := make([]float64, len(x.parts)), make([]float64, len(x.parts))
+	for i, p := range x.parts {
+		shares[i], pop[i] = p.of, t.persons(p.zone)
+	}
+	if w, ok := CalageWeights(known.V, shares, pop); ok {
+		s.w = w
+	}
+	return s.w
+}
+
+// estimates adds to out what every method that applies to the indicator gives over the parts of a zone. known is the zone's
+// population, where a producer gives it.
+func (t *terms) estimates(out []estimate, x *cut, known Opt, scaled *scaling) []estimate {
+	if len(x.kept) == 0 {
+		return out
+	}
+	first := len(out)
+	calage := scaled.weights(x, known, t)
 	split := func(f func(method string, w []float64)) {
-		if people != nil { // the weight layer says where the people of an undivided commune are, too
-			f(MethodePopulation, people)
+		if x.people != nil { // the weight layer says where the people of an undivided commune are, too
+			f(MethodePopulation, x.people)
 		}
-		if !whole {
+		if !x.whole {
 			return
 		}
 		if calage != nil && !slices.Contains(t.countVars(), populationVariable) { // which it is scaled to
 			f(MethodeCalage, calage)
 		}
-		f(MethodeSurface, surfaceWeights(parts))
+		f(MethodeSurface, x.surface)
 	}
-	ones := func(ps []part) []float64 { return slices.Repeat([]float64{1}, len(ps)) }
 	switch t.def.Rule {
 	case Somme:
-		split(func(m string, w []float64) { out = append(out, t.combine(m, parts, w)) })
+		split(func(m string, w []float64) { out = append(out, t.combine(m, x.parts, w)) })
 	case Ratio:
-		if t.hasTerms() {
-			split(func(m string, w []float64) { out = append(out, t.combine(m, parts, w)) })
-			out = append(out, t.combine(MethodeConsolides, kept, ones(kept)))
+		if t.divided {
+			split(func(m string, w []float64) { out = append(out, t.combine(m, x.parts, w)) })
+			out = append(out, t.combine(MethodeConsolides, x.kept, nil))
 		}
-		out = append(out, t.mean(MethodeMoyenne, kept, minCoverage), t.mean(MethodePrincipal, principal, 0))
+		out = append(out, t.mean(MethodeMoyenne, x.kept, minCoverage), t.mean(MethodePrincipal, x.principal, 0))
 	case Mediane, Quantile:
-		w := people
+		w := x.people
 		if w == nil {
 			w = calage
 		}
-		if w == nil && whole {
-			w = surfaceWeights(parts)
+		if w == nil && x.whole {
+			w = x.surface
 		}
 		if w != nil {
-			out = append(out, t.quantile(parts, w)...)
+			out = append(out, t.quantile(x.parts, w)...)
 		}
-		out = append(out, t.mean(MethodeMoyenne, kept, minCoverage), t.mean(MethodePrincipal, principal, 0))
+		out = append(out, t.mean(MethodeMoyenne, x.kept, minCoverage), t.mean(MethodePrincipal, x.principal, 0))
 	case Aucune:
-		out = append(out, t.mean(MethodeMoyenne, kept, minCoverage), t.mean(MethodePrincipal, principal, 0))
+		out = append(out, t.mean(MethodeMoyenne, x.kept, minCoverage), t.mean(MethodePrincipal, x.principal, 0))
 	}
-	for i := range out {
+	for i := first; i < len(out); i++ {
 		if out[i].statut == Disponible && (math.IsNaN(out[i].v) || math.IsInf(out[i].v, 0)) {
 			out[i] = estimate{method: out[i].method, statut: NonDisponible}
 		}

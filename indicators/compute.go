@@ -75,6 +75,9 @@ var methodOrder = map[Rule][]string{
 	Aucune:   {MethodeMoyenne, MethodePrincipal},
 }
 
+// A Territory is figures placed on their zones, and what the zones have in common: all that the methods ask for.
+type Territory = computation
+
 // A computation holds what the methods share.
 type computation struct {
 	Input
@@ -82,6 +85,16 @@ type computation struct {
 	links links
 	scope map[string]bool // communes of the project; nil: all
 	parts map[partsKey][][]part
+	cuts  map[partsKey][]cut  // of the same
+	whole map[wholeKey][]part // the components of references, with what each is of the whole
+	lock  sync.Mutex          // held to look into whole
+}
+
+type wholeKey struct {
+	layer  geo.Layer
+	zone   int
+	source geo.Layer
+	pop    *facts
 }
 
 type partsKey struct{ target, source geo.Layer }
@@ -89,8 +102,25 @@ type partsKey struct{ target, source geo.Layer }
 // series makes the series of figures that may all be shown together, and their gaps. base, when there is one, is what
 // open data give: wherever they have a figure it stands, and the others are said to be of the convention.
 func series(in Input, base *Result, convention string) (Result, error) {
+	c, err := NewTerritory(in)
+	if err != nil {
+		return Result{}, err
+	}
+	r := c.indicators()
+	disqualified := disqualify(&r)
+	if base != nil {
+		r.Values = base.under(convention, r.Values, in.Detail[convention])
+	}
+	r.Ecarts = c.gaps(r)
+	r.Alertes = append(append(c.alerts, c.review(r)...), disqualified...)
+	slices.SortFunc(r.Alertes, func(a, b Alerte) int { return cmp.Compare(a.ID, b.ID) })
+	return r, nil
+}
+
+// NewTerritory places the figures of an input, and checks what it names.
+func NewTerritory(in Input) (*Territory, error) {
 	c := &computation{Input: in, book: newBook(in.Layers, in.Columns, in.Sources, in.GeographyAs),
-		parts: map[partsKey][][]part{}}
+		parts: map[partsKey][][]part{}, cuts: map[partsKey][]cut{}, whole: map[wholeKey][]part{}}
 	if len(in.Communes) > 0 {
 		c.scope = map[string]bool{}
 		for _, code := range in.Communes {
@@ -126,19 +156,7 @@ func series(in Input, base *Result, convention string) (Result, error) {
 			bad = append(bad, fmt.Errorf("methods: %s: unknown method %q: one of %s", zone, method, strings.Join(allMethods(), ", ")))
 		}
 	}
-	if err := errors.Join(bad...); err != nil {
-		return Result{}, err
-	}
-
-	r := c.indicators()
-	disqualified := disqualify(&r)
-	if base != nil {
-		r.Values = base.under(convention, r.Values, in.Detail[convention])
-	}
-	r.Ecarts = c.gaps(r)
-	r.Alertes = append(append(c.alerts, c.review(r)...), disqualified...)
-	slices.SortFunc(r.Alertes, func(a, b Alerte) int { return cmp.Compare(a.ID, b.ID) })
-	return r, nil
+	return c, errors.Join(bad...)
 }
 
 // indicators makes the values of every indicator that has one, in order, on all processors.
@@ -157,7 +175,6 @@ func (c *computation) indicators() Result {
 				m := &list[i]
 				m.def = c.Definitions[i]
 				m.values, m.compared = c.indicator(&m.def)
-				slices.SortFunc(m.values, CompareValues)
 			}
 		})
 	}
@@ -263,12 +280,24 @@ func (c *computation) addParts(set OverlapSet) {
 		}
 		list[p.From] = append(list[p.From], x)
 	}
-	c.parts[partsKey{set.From, set.To}] = list
+	cuts := make([]cut, len(list))
+	for z, parts := range list {
+		cuts[z] = newCut(parts, to)
+	}
+	c.parts[partsKey{set.From, set.To}], c.cuts[partsKey{set.From, set.To}] = list, cuts
 }
 
-// indicator makes every value of one indicator: what producers say of each zone, and for the quarters and the
-// references what can be made of the zones beneath. The definition is told the order its methods were found to deserve.
-func (c *computation) indicator(def *Definition) ([]Value, []Calibration) {
+// A slot is one sex and one millésime of an indicator, and its terms wherever a source has them.
+type slot struct {
+	sexe  string
+	mil   int
+	order int      // in which the sources name them
+	terms []*terms // by layer, in order; nil where no source speaks of it
+	known []*facts // the population of the quarters, by layer
+}
+
+// slots lists those of an indicator by millésime and sex.
+func (c *computation) slots(def *Definition) []slot {
 	var vars []string
 	if def.Value != "" {
 		vars = append(vars, def.Value)
@@ -277,55 +306,174 @@ func (c *computation) indicator(def *Definition) ([]Value, []Calibration) {
 	if def.Rule == Quantile && len(def.Deciles) == 9 { // where the producer gives the distribution alone
 		vars = append(vars, def.Deciles[0])
 	}
-	type slot struct {
-		sexe string
-		mil  int
-	}
-	byLayer := map[slot][]geo.Layer{}
-	var slots []slot
 	sexes := def.Sexes
 	if len(sexes) == 0 {
 		sexes = []string{"T"}
 	}
+	var slots []slot
 	for _, k := range c.keys {
 		if !slices.Contains(vars, k.Variable) || !slices.Contains(sexes, k.Sexe) {
 			continue
 		}
-		s := slot{k.Sexe, k.Millesime}
-		if byLayer[s] == nil {
-			slots = append(slots, s)
+		i := slices.IndexFunc(slots, func(s slot) bool { return s.sexe == k.Sexe && s.mil == k.Millesime })
+		if i < 0 {
+			i = len(slots)
+			slots = append(slots, slot{k.Sexe, k.Millesime, i, make([]*terms, len(c.order)), make([]*facts, len(c.order))})
 		}
-		if !slices.Contains(byLayer[s], k.Layer) {
-			byLayer[s] = append(byLayer[s], k.Layer)
-		}
-	}
-	var lists [][]candidates
-	for _, s := range slots {
-		held := map[geo.Layer]*terms{}
-		for _, layer := range byLayer[s] {
-			held[layer] = c.terms(def, layer, s.sexe, s.mil)
-		}
-		for _, layer := range c.order {
-			lists = append(lists, c.layer(def, layer, s.sexe, s.mil, held))
+		if l, _ := slices.BinarySearch(c.order, k.Layer); slots[i].terms[l] == nil {
+			slots[i].terms[l] = c.terms(def, k.Layer, k.Sexe, k.Millesime)
 		}
 	}
-	all := slices.Concat(lists...)
+	for i := range slots {
+		for l, layer := range c.order {
+			if slices.Contains(c.Studied, layer.Level()) {
+				slots[i].known[l] = c.nearest(populationVariable, layer, slots[i].mil)
+			}
+		}
+	}
+	slices.SortFunc(slots, func(a, b slot) int { return cmp.Or(cmp.Compare(a.mil, b.mil), cmp.Compare(a.sexe, b.sexe)) })
+	return slots
+}
+
+// Estimates are what the zones beneath say of the quarters and of the references, by every method that applies: the
+// weighted sums, before one is chosen.
+type Estimates struct {
+	slots []slot
+	upTo  []int // in list, for each layer that is estimated, zone and slot, in this order
+	list  []estimate
+}
+
+// Len is how many there are.
+func (e *Estimates) Len() int { return len(e.list) }
+
+// Estimates makes those of an indicator.
+func (c *computation) Estimates(def *Definition) *Estimates {
+	e := &Estimates{slots: c.slots(def)}
+	spots := 0
+	for _, layer := range c.order {
+		if c.estimated(layer) {
+			spots += len(c.layers[layer].Zones) * len(e.slots)
+		}
+	}
+	e.upTo = make([]int, 0, spots)
+	for l, layer := range c.order {
+		if !c.estimated(layer) {
+			continue
+		}
+		studied := slices.Contains(c.Studied, layer.Level())
+		var scaled scaling
+		for z := range c.layers[layer].Zones {
+			for i := range e.slots {
+				s := &e.slots[i]
+				switch {
+				case def.Registre && s.terms[l] == nil:
+				case studied:
+					e.list = c.quarter(e.list, layer, z, s, l, &scaled)
+				default: // beside what the producer says, too: that is how the methods are measured
+					e.list = c.aggregate(e.list, layer, z, s, l)
+				}
+				if len(e.upTo) == len(e.slots) { // the first zone tells about how many there will be
+					e.list = slices.Grow(e.list, len(e.list)*(spots/len(e.slots)))
+				}
+				e.upTo = append(e.upTo, len(e.list))
+			}
+		}
+	}
+	return e
+}
+
+// estimated says whether the zones of a layer are, from those beneath.
+func (c *computation) estimated(layer geo.Layer) bool {
+	return slices.Contains(c.Studied, layer.Level()) || slices.Contains(c.References, layer.Level())
+}
+
+// most is how many values an indicator has at the most.
+func (c *computation) most(def *Definition, slots []slot) int {
+	n := 0
+	for l, layer := range c.order {
+		zones := len(c.layers[layer].Zones)
+		for i := range slots {
+			if slots[i].terms[l] != nil {
+				n += zones
+			}
+			switch {
+			case slices.Contains(c.Studied, layer.Level()):
+				n += zones * (len(methodOrder[def.Rule]) + 1)
+			case slices.Contains(c.References, layer.Level()):
+				n += 2 * zones
+			}
+		}
+	}
+	return n
+}
+
+// indicator makes every value of one indicator, in order: what producers say of each zone, and for the quarters and the
+// references what can be made of the zones beneath. The definition is told the order its methods were found to deserve.
+func (c *computation) indicator(def *Definition) ([]Value, []Calibration) {
+	made := c.Estimates(def)
+	out := make([]Value, 0, c.most(def, made.slots))
+	var all []candidates
+	spot, from := 0, 0
+	for l, layer := range c.order {
+		estimated := c.estimated(layer)
+		studied := slices.Contains(c.Studied, layer.Level())
+		if !estimated && !slices.ContainsFunc(made.slots, func(s slot) bool { return s.terms[l] != nil }) {
+			continue
+		}
+		set := c.layers[layer]
+		for z := range set.Zones {
+			for i := range made.slots {
+				s := &made.slots[i]
+				var list []estimate
+				if estimated {
+					list = made.list[from:made.upTo[spot]]
+					from = made.upTo[spot]
+					spot++
+				}
+				own := s.terms[l]
+				if own == nil && (!estimated || def.Registre) {
+					continue
+				}
+				key := Key{def.ID, layer, s.mil, s.sexe}
+				first := len(out)
+				if own != nil {
+					if v, said := c.producer(own, key, z); said {
+						out = append(out, v)
+					}
+				}
+				for j := range list {
+					out = append(out, c.estimate(&list[j], key, set.Zones[z].Code, def, studied))
+				}
+				found := out[first:]
+				if len(found) == 0 && (def.Registre || !studied && !c.links.referenced(layer, z)) {
+					continue
+				}
+				// A year the producer does not say is expected of nobody: nothing is missing there.
+				if s.mil <= 0 && !slices.ContainsFunc(found, func(v Value) bool { return v.Statut == Disponible || v.Nature == Producteur }) {
+					out = out[:first]
+					continue
+				}
+				if !showable(def, found) {
+					out = append(out, absent(key, set.Zones[z].Code, found))
+				}
+				all = append(all, candidates{s.order, l, z, first, len(out)})
+			}
+		}
+	}
 	var compared, quarters []fault
 	for _, x := range all {
-		list := faults(def, x.key, x.found)
-		compared = append(compared, list...)
-		if slices.Contains(c.Studied, x.key.Couche.Level()) {
-			quarters = append(quarters, list...)
+		n := len(compared)
+		if compared = faults(compared, def, out[x.from:x.to]); slices.Contains(c.Studied, c.order[x.layer].Level()) {
+			for _, f := range compared[n:] {
+				f.slot = x.slot
+				quarters = append(quarters, f)
+			}
 		}
 	}
+	slices.SortStableFunc(quarters, func(a, b fault) int { return cmp.Compare(a.slot, b.slot) })
 	ranked := rank(def, quarters)
-	n := 0
 	for _, x := range all {
-		n += max(1, len(x.found))
-	}
-	out := make([]Value, 0, n)
-	for _, x := range all {
-		out = append(out, c.choose(def, x.key, x.z, x.found, ranked)...)
+		c.choose(def, x, out[x.from:x.to], &ranked)
 	}
 	list := calibrations(def, compared)
 	for i := range list {
@@ -339,24 +487,57 @@ func (c *computation) indicator(def *Definition) ([]Value, []Calibration) {
 	return out, list
 }
 
-// candidates are what is known of one zone for one key, before one is chosen.
+// candidates are what is known of one zone for one key, before one is chosen: some of the values of the indicator.
 type candidates struct {
-	key   Key
-	z     int
-	found []Value
+	slot     int // its order
+	layer    int
+	zone     int
+	from, to int
 }
 
 func (c *computation) terms(def *Definition, layer geo.Layer, sexe string, mil int) *terms {
-	t := &terms{b: c.book, def: def, layer: layer, sexe: sexe, mil: mil}
+	t := &terms{b: c.book, def: def, layer: layer, sexe: sexe, mil: mil, plain: true}
 	for _, name := range []string{def.Weight, populationVariable} {
-		if f := c.nearest(name, layer, mil); name != "" && f != nil && t.pop == nil {
-			t.pop = make([]float64, len(f.V))
-			for i := range f.V {
-				t.pop[i] = unknownPopulation
-				if f.Statut[i] == Disponible {
-					t.pop[i] = f.V[i]
-				}
+		if t.pop == nil && name != "" {
+			t.pop = c.nearest(name, layer, mil)
+		}
+	}
+	if def.Value != "" {
+		t.own = c.term([]string{def.Value}, sexe, mil, layer)
+	}
+	if len(def.Numerator) > 0 {
+		t.num = c.term(def.Numerator, sexe, mil, layer)
+	}
+	if len(def.Denominator) > 0 {
+		t.den = c.term(def.Denominator, sexe, mil, layer)
+	}
+	if t.count = t.num; t.count == nil {
+		t.count = t.own
+	}
+	held := func(name string) *facts { return c.facts[factKey{name, sexe, mil, layer}] }
+	t.divided = t.num != nil && t.den != nil
+	for i, list := range [][]string{{def.Value}, def.Numerator, def.Denominator} {
+		for _, name := range list {
+			f := held(name)
+			if f == nil {
+				t.divided = t.divided && i == 0
+				continue
 			}
+			t.behind = append(t.behind, f)
+			t.plain = t.plain && f.Somme == nil && f.Passed == nil && f.Notes == nil
+			if i < 2 && t.as == "" {
+				t.as = f.As
+			}
+		}
+	}
+	if len(def.Deciles) == 9 {
+		for _, name := range def.Deciles {
+			if f := held(name); f != nil {
+				t.deciles = append(t.deciles, f)
+			}
+		}
+		if len(t.deciles) < 9 {
+			t.deciles = nil
 		}
 	}
 	t.threshold, t.thresholdSource = c.threshold(def, sexe, mil)
@@ -371,8 +552,8 @@ func (c *computation) nearest(variable string, layer geo.Layer, mil int) *facts 
 	}
 	var best *facts
 	at := 0
-	for _, k := range c.keys {
-		if k.Variable != variable || k.Layer != layer || k.Sexe != "T" || k.Millesime <= 0 {
+	for _, k := range c.totals[variable] {
+		if k.Layer != layer {
 			continue
 		}
 		if best == nil || abs(k.Millesime-mil) < abs(at-mil) || abs(k.Millesime-mil) == abs(at-mil) && k.Millesime > at {
@@ -389,45 +570,6 @@ func abs(n int) int {
 	return n
 }
 
-// layer makes the values of one layer, for one sex and one millésime.
-func (c *computation) layer(def *Definition, layer geo.Layer, sexe string, mil int, held map[geo.Layer]*terms) []candidates {
-	set := c.layers[layer]
-	own := held[layer]
-	studied := slices.Contains(c.Studied, layer.Level())
-	reference := slices.Contains(c.References, layer.Level())
-	if own == nil && (!studied && !reference || def.Registre) {
-		return nil
-	}
-	key := Key{def.ID, layer, mil, sexe}
-	out := make([]candidates, 0, len(set.Zones))
-	for z := range set.Zones {
-		var found []Value
-		if own != nil {
-			if v, said := c.producer(own, key, z); said {
-				found = append(found, v)
-			}
-		}
-		switch {
-		case studied:
-			found = append(found, c.quarter(def, key, z, held)...)
-		case reference: // beside what the producer says, too: that is how the methods are measured
-			found = append(found, c.aggregate(def, key, z, held, found)...)
-		}
-		if len(found) == 0 && def.Registre {
-			continue
-		}
-		if len(found) == 0 && !studied && !c.links.referenced(layer, z) {
-			continue
-		}
-		// A year the producer does not say is expected of nobody: nothing is missing there.
-		if mil <= 0 && !slices.ContainsFunc(found, func(v Value) bool { return v.Statut == Disponible || v.Nature == Producteur }) {
-			continue
-		}
-		out = append(out, candidates{key, z, found})
-	}
-	return out
-}
-
 func hasAvailable(vs []Value) bool {
 	return slices.ContainsFunc(vs, func(v Value) bool { return v.Statut == Disponible })
 }
@@ -435,14 +577,14 @@ func hasAvailable(vs []Value) bool {
 // producer is what a source says of the zone itself; said is false when none mentions it.
 func (c *computation) producer(t *terms, key Key, z int) (Value, bool) {
 	v, st, source, flagged := t.value(z)
-	if st == NonDisponible && c.mention(t, z) == "" {
+	if st == NonDisponible && t.mention(z) == "" {
 		return Value{}, false
 	}
 	out := Value{Key: key, Code: c.layers[key.Couche].Zones[z].Code, V: v, Statut: st, Nature: Producteur,
 		Methode: MethodeProducteur, Source: source}
 	if st != Disponible {
-		somme, _, note := c.made(t, z, false)
-		out.V, out.Source, out.Note = 0, c.mention(t, z), note
+		somme, _, note := t.made(z, false)
+		out.V, out.Source, out.Note = 0, t.mention(z), note
 		if somme {
 			out.Nature, out.Methode = Estimation, MethodeAgregation
 		}
@@ -456,7 +598,7 @@ func (c *computation) producer(t *terms, key Key, z int) (Value, bool) {
 	case t.def.Rule == Somme && t.def.Unit == "habitants" && v < 200:
 		out.Fiabilite, out.Note = Fragile, "effectif inférieur à 200"
 	}
-	somme, passed, note := c.made(t, z, true)
+	somme, passed, note := t.made(z, true)
 	switch {
 	case passed != Stayed:
 		out.Nature, out.Methode = Estimation, MethodePassage
@@ -467,29 +609,29 @@ func (c *computation) producer(t *terms, key Key, z int) (Value, bool) {
 		out.Fiabilite = min(out.Fiabilite, Moyenne)
 	}
 	out.Note = joinNotes(out.Note, note)
-	if as := c.as(t); as != "" {
+	if t.as != "" {
 		out.Fiabilite = min(out.Fiabilite, Moyenne)
-		out.Note = joinNotes(out.Note, fmt.Sprintf("%s %s, vue sur les contours %s", Rapprochee, as, key.Couche))
+		out.Note = joinNotes(out.Note, fmt.Sprintf("%s %s, vue sur les contours %s", Rapprochee, t.as, key.Couche))
 	}
 	return out, true
 }
 
 // made says whether a figure is a sum of points, what a table of passage did to it, and what there is to say of those of its
 // terms that are there, or that are not.
-func (c *computation) made(t *terms, z int, there bool) (somme bool, passed Passed, note string) {
-	for _, list := range [][]string{{t.def.Value}, t.def.Numerator, t.def.Denominator} {
-		for _, name := range list {
-			f := c.facts[factKey{name, t.sexe, t.mil, t.layer}]
-			if f == nil || there != (f.Statut[z] == Disponible) {
-				continue
-			}
-			if f.Passed != nil {
-				passed = max(passed, f.Passed[z])
-			}
-			somme = somme || f.Somme != nil && f.Somme[z]
-			if f.Notes != nil && f.Notes[z] != "" && !strings.Contains(note, f.Notes[z]) {
-				note = joinNotes(note, f.Notes[z])
-			}
+func (t *terms) made(z int, there bool) (somme bool, passed Passed, note string) {
+	if t.plain {
+		return false, Stayed, ""
+	}
+	for _, f := range t.behind {
+		if there != (f.Statut[z] == Disponible) {
+			continue
+		}
+		if f.Passed != nil {
+			passed = max(passed, f.Passed[z])
+		}
+		somme = somme || f.Somme != nil && f.Somme[z]
+		if f.Notes != nil && f.Notes[z] != "" && !strings.Contains(note, f.Notes[z]) {
+			note = joinNotes(note, f.Notes[z])
 		}
 	}
 	return somme, passed, note
@@ -504,12 +646,12 @@ func joinNotes(a, b string) string {
 
 // shared lists the zones whose figure is a share of one that was split.
 func (c *computation) shared(t *terms, parts []part) []string {
-	if !c.passed {
+	if !c.passed || t.plain {
 		return nil
 	}
 	var codes []string
 	for _, p := range parts {
-		if _, passed, _ := c.made(t, p.zone, true); passed == Shared {
+		if _, passed, _ := t.made(p.zone, true); passed == Shared {
 			codes = append(codes, c.layers[t.layer].Zones[p.zone].Code)
 		}
 	}
@@ -524,25 +666,11 @@ func (v *Value) share(codes []string) {
 	}
 }
 
-// as is the layer the producer's codes refer to, when it is not the one they were met with.
-func (c *computation) as(t *terms) geo.Layer {
-	for _, list := range [][]string{{t.def.Value}, t.def.Numerator} {
-		for _, name := range list {
-			if f := c.facts[factKey{name, t.sexe, t.mil, t.layer}]; f != nil && f.As != "" {
-				return f.As
-			}
-		}
-	}
-	return ""
-}
-
 // mention is where a source speaks of the zone, be it to say that there is no figure; empty when none does.
-func (c *computation) mention(t *terms, z int) string {
-	for _, list := range [][]string{{t.def.Value}, t.def.Numerator, t.def.Denominator} {
-		for _, name := range list {
-			if f := c.facts[factKey{name, t.sexe, t.mil, t.layer}]; f != nil && f.Source[z] != "" {
-				return f.Source[z]
-			}
+func (t *terms) mention(z int) string {
+	for _, f := range t.behind {
+		if f.Source[z] != "" {
+			return f.Source[z]
 		}
 	}
 	return ""
@@ -550,34 +678,56 @@ func (c *computation) mention(t *terms, z int) string {
 
 // quarter estimates a quarter from the IRIS it cuts, by every method that applies, on every vintage of
 // contours that has figures; where several have, the latest contours are kept.
-func (c *computation) quarter(def *Definition, key Key, z int, held map[geo.Layer]*terms) []Value {
-	zone := c.layers[key.Couche].Zones[z]
-	var out []Value
-	for _, source := range slices.Backward(c.order) {
-		t := held[source]
-		list := c.parts[partsKey{key.Couche, source}]
-		if t == nil || list == nil || len(list[z]) == 0 {
+func (c *computation) quarter(out []estimate, layer geo.Layer, z int, s *slot, l int, scaled *scaling) []estimate {
+	first := len(out)
+	var known Opt // the population a producer gives for the quarter, of the closest millésime
+	if f := s.known[l]; f != nil && f.Statut[z] == Disponible {
+		known = Some(f.V[z])
+	}
+	for i, source := range slices.Backward(c.order) {
+		t := s.terms[i]
+		if t == nil {
 			continue
 		}
-		for _, e := range t.estimates(list[z], c.knownPopulation(key, z)) {
-			if slices.ContainsFunc(out, func(v Value) bool { return v.Methode == e.method }) {
+		list := c.cuts[partsKey{layer, source}]
+		if list == nil || len(list[z].parts) == 0 {
+			continue
+		}
+		n := len(out)
+		out = t.estimates(out, &list[z], known, scaled)
+		more := out[n:]
+		out = out[:n]
+		for _, e := range more {
+			if slices.ContainsFunc(out[first:], func(x estimate) bool { return x.method == e.method }) {
 				continue
 			}
-			v := e.value(key, zone.Code, def)
-			if as := c.as(t); as != "" && v.Statut == Disponible {
-				v.Fiabilite = min(v.Fiabilite, Moyenne)
-				v.Note = joinNotes(v.Note, fmt.Sprintf("%s %s, vue sur les contours %s", Rapprochee, as, source))
-			}
-			v.share(c.shared(t, list[z]))
-			out = append(out, v)
+			e.from, e.parts = t, list[z].parts
+			out = append(out, e)
 		}
 	}
 	return out
 }
 
+// estimate is the value an estimate gives to a zone.
+func (c *computation) estimate(e *estimate, key Key, code string, def *Definition, studied bool) Value {
+	v := e.value(key, code, def)
+	if v.Statut != Disponible {
+		return v
+	}
+	if !studied && e.cover < 0.98 {
+		v.Fiabilite = min(v.Fiabilite, Moyenne)
+	}
+	if as := e.from.as; as != "" {
+		v.Fiabilite = min(v.Fiabilite, Moyenne)
+		v.Note = joinNotes(v.Note, fmt.Sprintf("%s %s, vue sur les contours %s", Rapprochee, as, e.from.layer))
+	}
+	v.share(c.shared(e.from, e.parts))
+	return v
+}
+
 // value turns an estimate into a value. Its reliability follows from how much of the source zones it used
 // lies inside the zone: an IRIS of which a tenth is in the quarter mostly speaks of others.
-func (e estimate) value(key Key, code string, def *Definition) Value {
+func (e *estimate) value(key Key, code string, def *Definition) Value {
 	v := Value{Key: key, Code: code, Statut: e.statut, Nature: Estimation, Methode: e.method, Source: e.source,
 		Sources: e.n, PartMax: e.partMax}
 	if e.statut != Disponible {
@@ -604,119 +754,155 @@ func (e estimate) value(key Key, code string, def *Definition) Value {
 	return v
 }
 
-// knownPopulation is the population a producer gives for the quarter, of the millésime closest to the key's.
-func (c *computation) knownPopulation(key Key, z int) Opt {
-	f := c.nearest(populationVariable, key.Couche, key.Millesime)
-	if f == nil || f.Statut[z] != Disponible {
-		return Opt{}
-	}
-	return Some(f.V[z])
-}
-
 // aggregate makes a reference's value from the zones that compose it: communes first, then IRIS. A sum needs
 // nearly all of them; a median comes from their deciles. What is absent is said only where nothing else is known.
-func (c *computation) aggregate(def *Definition, key Key, z int, held map[geo.Layer]*terms, known []Value) []Value {
-	zone := c.layers[key.Couche].Zones[z]
-	said := func(v Value) bool {
-		return slices.ContainsFunc(known, func(k Value) bool {
-			return k.Methode == v.Methode && (k.Statut == Disponible || v.Statut != Disponible)
-		})
+func (c *computation) aggregate(out []estimate, layer geo.Layer, z int, s *slot, l int) []estimate {
+	var known Value // what its producer says
+	told := false
+	if s.terms[l] != nil {
+		known, told = c.producer(s.terms[l], Key{Couche: layer}, z)
 	}
-	var absent []Value
+	first := len(out)
+	var absent estimate
 	for _, level := range []string{"commune", "iris"} {
-		if level == key.Couche.Level() {
+		if level == layer.Level() {
 			continue
 		}
-		for _, source := range slices.Backward(c.order) {
-			t := held[source]
-			if source.Level() != level || t == nil {
+		for i, source := range slices.Backward(c.order) {
+			t := s.terms[i]
+			if t == nil || source.Level() != level {
 				continue
 			}
-			parts := c.links.components(key.Couche, z, source)
+			parts := c.components(layer, z, source, t.pop)
 			if len(parts) == 0 {
 				continue
 			}
-			t.share(parts)
-			var out []Value
-			for _, e := range t.aggregate(parts) {
-				v := e.value(key, zone.Code, def)
-				if said(v) {
+			n := len(out)
+			out = t.aggregate(out, parts)
+			more := out[n:]
+			out = out[:n]
+			for _, e := range more {
+				e.from, e.parts = t, parts
+				if told && known.Methode == e.method && (known.Statut == Disponible || e.statut != Disponible) {
 					continue
 				}
-				if v.Statut != Disponible {
-					if absent == nil && !hasAvailable(known) {
-						absent = []Value{v}
+				if e.statut != Disponible {
+					if absent.from == nil && (!told || known.Statut != Disponible) {
+						absent = e
 					}
 					continue
 				}
-				if e.cover < 0.98 {
-					v.Fiabilite = min(v.Fiabilite, Moyenne)
-				}
-				if as := c.as(t); as != "" {
-					v.Fiabilite = min(v.Fiabilite, Moyenne)
-					v.Note = joinNotes(v.Note, fmt.Sprintf("%s %s, vue sur les contours %s", Rapprochee, as, source))
-				}
-				v.share(c.shared(t, parts))
-				out = append(out, v)
+				out = append(out, e)
 			}
-			if len(out) > 0 {
+			if len(out) > first {
 				return out
 			}
 		}
 	}
-	return absent
+	if absent.from != nil {
+		out = append(out, absent)
+	}
+	return out
 }
 
-// share sets what each component is of the whole: by population where that of every one is known, else by number.
-func (t *terms) share(parts []part) {
-	sum, known := 0.0, t.pop != nil
-	for _, p := range parts {
-		if known = known && t.pop[p.zone] >= 0; !known {
-			break
+// components are those of a reference, with what each is of the whole: by population where that of every one is known, else
+// by number.
+func (c *computation) components(layer geo.Layer, z int, source geo.Layer, pop *facts) []part {
+	key := wholeKey{layer, z, source, pop}
+	c.lock.Lock()
+	defer c.lock.Unlock()
+	parts, ok := c.whole[key]
+	if ok {
+		return parts
+	}
+	parts = c.links.components(layer, z, source)
+	t := terms{pop: pop}
+	sum, known := 0.0, t.populated(parts)
+	if known {
+		for _, p := range parts {
+			sum += t.persons(p.zone)
 		}
-		sum += t.pop[p.zone]
 	}
 	for i, p := range parts {
 		parts[i].inside = 1
 		if known && sum > 0 {
-			parts[i].of = t.pop[p.zone] / sum
+			parts[i].of = t.persons(p.zone) / sum
 		} else {
 			parts[i].of = 1 / float64(len(parts))
 		}
 	}
+	c.whole[key] = parts
+	return parts
 }
 
 // aggregate sums whole components, or reads the mixture of their distributions.
-func (t *terms) aggregate(parts []part) []estimate {
-	w := slices.Repeat([]float64{1}, len(parts))
+func (t *terms) aggregate(out []estimate, parts []part) []estimate {
 	switch t.def.Rule {
 	case Somme:
-		return []estimate{t.combine(MethodeAgregation, parts, w)}
+		return append(out, t.combine(MethodeAgregation, parts, nil))
 	case Ratio:
-		if t.hasTerms() {
-			return []estimate{t.combine(MethodeAgregation, parts, w)}
+		if t.divided {
+			return append(out, t.combine(MethodeAgregation, parts, nil))
 		}
 	case Mediane, Quantile:
-		return slices.DeleteFunc(t.quantile(parts, w), func(e estimate) bool { return e.statut != Disponible })
+		for _, e := range t.quantile(parts, nil) {
+			if e.statut == Disponible {
+				out = append(out, e)
+			}
+		}
 	}
-	return nil
+	return out
 }
 
-// choose marks the value that is shown and gives it the range of the methods. Where nothing is available the
-// zone still has a value, whose statut says why.
-func (c *computation) choose(def *Definition, key Key, z int, found []Value, ranked ranking) []Value {
-	zone := c.layers[key.Couche].Zones[z].Code
-	order := append([]string{MethodeProducteur, MethodePassage, MethodeAgregation}, c.Methods[zone])
-	order = append(order, ranked.order...)
-	best := -1
-	rank := func(m string) int {
-		if i := slices.Index(order, m); i >= 0 {
-			return i
+// working says whether a value stays in working tables.
+func working(def *Definition, v *Value) bool {
+	return def.Rule == Somme && v.Methode == MethodeSurface && v.Fiabilite == Insuffisante
+}
+
+// showable says whether one of the values may be shown, be it to say that the producer has none.
+func showable(def *Definition, found []Value) bool {
+	for i := range found {
+		if v := &found[i]; v.Methode == MethodeProducteur || v.Statut == Disponible && !working(def, v) {
+			return true
 		}
-		return len(order)
 	}
+	return false
+}
+
+// absent is the value of a zone where nothing is available: its statut says why.
+func absent(key Key, code string, found []Value) Value {
+	v := Value{Key: key, Code: code, Statut: NonDisponible, Nature: Estimation}
+	for i := range found {
+		if f := &found[i]; f.Statut == Secret || f.Statut == NonSignificatif {
+			v.Statut, v.Source = f.Statut, f.Source
+		}
+	}
+	return v
+}
+
+// choose marks the value that is shown, gives it the range of the methods, and puts it first.
+func (c *computation) choose(def *Definition, x candidates, found []Value, ranked *ranking) {
+	named := c.Methods[found[0].Code]
+	rank := func(m string) int {
+		switch m {
+		case MethodeProducteur:
+			return 0
+		case MethodePassage:
+			return 1
+		case MethodeAgregation:
+			return 2
+		case named:
+			return 3
+		}
+		if i := slices.Index(ranked.order, m); i >= 0 {
+			return 4 + i
+		}
+		return 4 + len(ranked.order)
+	}
+	best := -1
 	var lo, hi Opt
-	for i, v := range found {
+	for i := range found {
+		v := &found[i]
 		if v.Statut != Disponible {
 			continue
 		}
@@ -728,36 +914,28 @@ func (c *computation) choose(def *Definition, key Key, z int, found []Value, ran
 				hi = Some(v.V)
 			}
 		}
-		working := def.Rule == Somme && v.Methode == MethodeSurface && v.Fiabilite == Insuffisante
-		if !working && (best < 0 || rank(v.Methode) < rank(found[best].Methode)) {
+		if !working(def, v) && (best < 0 || rank(v.Methode) < rank(found[best].Methode)) {
 			best = i
 		}
 	}
-	if best < 0 { // what the producer says of the absence, else that nothing is known
-		if i := slices.IndexFunc(found, func(v Value) bool { return v.Methode == MethodeProducteur }); i >= 0 {
-			best = i
+	if best < 0 { // what the producer says of the absence, else that nothing is known, which comes last
+		if best = slices.IndexFunc(found, func(v Value) bool { return v.Methode == MethodeProducteur }); best < 0 {
+			best = len(found) - 1
 		}
 	}
-	if best < 0 {
-		v := Value{Key: key, Code: zone, Statut: NonDisponible, Nature: Estimation}
-		for _, f := range found {
-			if f.Statut == Secret || f.Statut == NonSignificatif {
-				v.Statut, v.Source = f.Statut, f.Source
-			}
-		}
-		found = append(found, v)
-		best = len(found) - 1
-	}
-	found[best].Retenue = true
-	if found[best].Nature == Estimation && found[best].Statut == Disponible {
-		found[best].Min, found[best].Max = lo, hi
-		switch m := found[best].Methode; {
-		case !slices.Contains(c.Studied, key.Couche.Level()):
-		case m == c.Methods[zone]:
-			found[best].Note = joinNotes(found[best].Note, "méthode nommée par le projet")
+	v := &found[best]
+	v.Retenue = true
+	if v.Nature == Estimation && v.Statut == Disponible {
+		v.Min, v.Max = lo, hi
+		switch m := v.Methode; {
+		case !slices.Contains(c.Studied, c.order[x.layer].Level()):
+		case m == named:
+			v.Note = joinNotes(v.Note, "méthode nommée par le projet")
 		default:
-			found[best].Note = joinNotes(found[best].Note, ranked.why(m))
+			v.Note = joinNotes(v.Note, ranked.said[m])
 		}
 	}
-	return found
+	if len(found) > 1 {
+		slices.SortFunc(found, CompareValues)
+	}
 }

@@ -536,16 +536,16 @@ func TestMethodsAreRankedByTheirError(t *testing.T) {
 	for i := range 12 {
 		code := string(rune('a' + i))
 		sign := float64(1 - 2*(i%2))
-		list = append(list, fault{"qpv-2015", 2016, "T", MethodeSurface, code, 1 * sign}, fault{"qpv-2015", 2016, "T", MethodePopulation, code, 8},
-			fault{"qpv-2015", 2016, "T", MethodeCalage, code, 2 * sign}, fault{"qpv-2015", 2016, "T", MethodeMoyenne, code, 2})
+		list = append(list, fault{"qpv-2015", 2016, "T", MethodeSurface, code, 1 * sign, 0}, fault{"qpv-2015", 2016, "T", MethodePopulation, code, 8, 0},
+			fault{"qpv-2015", 2016, "T", MethodeCalage, code, 2 * sign, 0}, fault{"qpv-2015", 2016, "T", MethodeMoyenne, code, 2, 0})
 	}
-	list = append(list, fault{"qpv-2015", 2016, "T", MethodePrincipal, "a", 0}) // once: not enough
+	list = append(list, fault{"qpv-2015", 2016, "T", MethodePrincipal, "a", 0, 0}) // once: not enough
 	r := rank(def, list)
 	want := []string{MethodeSurface, MethodeCalage, MethodeMoyenne, MethodeConsolides, MethodePrincipal, MethodePopulation}
 	if diff := cmp.Diff(want, r.order); diff != "" {
 		t.Errorf("order (-want +got):\n%s", diff)
 	}
-	if why := r.why(MethodeCalage); !strings.Contains(why, "2,0 points d'écart absolu moyen au producteur sur 12 comparaisons") || r.why(MethodePrincipal) != "" {
+	if why := r.said[MethodeCalage]; !strings.Contains(why, "2,0 points d'écart absolu moyen au producteur sur 12 comparaisons") || r.said[MethodePrincipal] != "" {
 		t.Errorf("why: %q", why)
 	}
 	all := calibrations(def, list)

@@ -3,6 +3,7 @@ package indicators
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -36,8 +37,9 @@ type book struct {
 	layers map[geo.Layer]*geo.ZoneSet
 	order  []geo.Layer
 	facts  map[factKey]*facts
-	keys   []factKey // sorted
-	passed bool      // some figures came by a table of passage
+	keys   []factKey            // sorted
+	totals map[string][]factKey // by variable, of keys: both sexes together and a known millésime
+	passed bool                 // some figures came by a table of passage
 	alerts []Alerte
 }
 
@@ -139,6 +141,7 @@ func newBook(layers []geo.ZoneSet, columns []Column, sources []Source, as map[ge
 	}
 	clashes := map[string]*clash{}
 	strangers := map[geo.Layer][]string{} // codes a table of passage led to, that the layer has not
+	var at placed
 	for _, c := range columns {
 		own, layer, ok := place(c, b.layers, as)
 		if !ok {
@@ -162,9 +165,10 @@ func newBook(layers []geo.ZoneSet, columns []Column, sources []Source, as map[ge
 			f.As = own
 		}
 		where := columnName(c, bySource[c.Source])
+		positions := at.of(c.Codes, set)
 		for i, code := range c.Codes {
-			z, known := set.Index(code)
-			if !known {
+			z := int(positions[i])
+			if z < 0 {
 				if c.Passed != nil && !slices.Contains(strangers[layer], code) {
 					strangers[layer] = append(strangers[layer], code)
 				}
@@ -232,13 +236,17 @@ func newBook(layers []geo.ZoneSet, columns []Column, sources []Source, as map[ge
 			}
 		}
 	}
-	for key := range b.facts {
-		b.keys = append(b.keys, key)
-	}
+	b.keys = slices.AppendSeq(make([]factKey, 0, len(b.facts)), maps.Keys(b.facts))
 	slices.SortFunc(b.keys, func(x, y factKey) int {
 		return cmp.Or(cmp.Compare(x.Variable, y.Variable), cmp.Compare(x.Layer, y.Layer),
 			cmp.Compare(x.Millesime, y.Millesime), cmp.Compare(x.Sexe, y.Sexe))
 	})
+	b.totals = map[string][]factKey{}
+	for _, k := range b.keys {
+		if k.Sexe == "T" && k.Millesime > 0 {
+			b.totals[k.Variable] = append(b.totals[k.Variable], k)
+		}
+	}
 	for layer, codes := range strangers {
 		b.alerts = append(b.alerts, Alerte{ID: "passage_inconnu:" + string(layer), Kind: "code_inconnu", Gravite: "attention", Objet: string(layer),
 			Message: fmt.Sprintf("%d code(s) d'arrivée d'une table de passage sont absents de %s, leurs chiffres sont laissés de côté : %s", len(codes), layer, some(codes, 5))})
@@ -250,6 +258,28 @@ func newBook(layers []geo.ZoneSet, columns []Column, sources []Source, as map[ge
 				c.n, other, c.why, c.first)})
 	}
 	return b
+}
+
+// placed are the positions of some codes on a layer, -1 where it has none: the columns of a table share theirs.
+type placed struct {
+	codes     []string
+	set       *geo.ZoneSet
+	positions []int32
+}
+
+func (p *placed) of(codes []string, set *geo.ZoneSet) []int32 {
+	if len(codes) > 0 && len(p.codes) == len(codes) && &p.codes[0] == &codes[0] && p.set == set {
+		return p.positions
+	}
+	p.codes, p.set, p.positions = codes, set, slices.Grow(p.positions[:0], len(codes))
+	for _, code := range codes {
+		z, known := set.Index(code)
+		if !known {
+			z = -1
+		}
+		p.positions = append(p.positions, int32(z))
+	}
+	return p.positions
 }
 
 // corrected ends the source of a figure that the project corrected.
@@ -279,29 +309,56 @@ func near(a, b float64) bool {
 	return d <= 1e-9*max(1, a, -a)
 }
 
-// at is the figure of a zone, Absent when there is none.
-func (f *facts) at(i int) (float64, Statut) {
-	if f == nil {
-		return 0, NonDisponible
-	}
-	return f.V[i], f.Statut[i]
+func (f *facts) signale(i int) bool { return f.Signale != nil && f.Signale[i] }
+
+// A term is a sum of variables, for every zone of a layer by position: the first variable that is absent makes the sum
+// absent, with its statut.
+type term struct {
+	v       []float64
+	statut  []Statut
+	signale []bool // nil when none is
+	source  []string
 }
 
-func (f *facts) signale(i int) bool { return f != nil && f.Signale != nil && f.Signale[i] }
-
-// sum adds the variables of a zone; the first that is absent makes the sum absent, with its statut.
-func (b *book) sum(vars []string, sexe string, mil int, layer geo.Layer, zone int) (v float64, st Statut, source string, flagged bool) {
+// term adds variables up. One alone is not copied.
+func (b *book) term(vars []string, sexe string, mil int, layer geo.Layer) *term {
+	if len(vars) == 1 {
+		if f := b.facts[factKey{vars[0], sexe, mil, layer}]; f != nil {
+			return &term{f.V, f.Statut, f.Signale, f.Source}
+		}
+	}
+	n := len(b.layers[layer].Zones)
+	t := &term{v: make([]float64, n), statut: make([]Statut, n), source: make([]string, n)}
 	for _, name := range vars {
 		f := b.facts[factKey{name, sexe, mil, layer}]
-		x, s := f.at(zone)
-		if s != Disponible {
-			return 0, s, "", false
+		for z := range n {
+			switch {
+			case t.statut[z] != Disponible:
+			case f == nil:
+				t.statut[z] = NonDisponible
+			case f.Statut[z] != Disponible:
+				t.statut[z] = f.Statut[z]
+			default:
+				t.v[z] += f.V[z]
+				t.source[z] = joinSources(t.source[z], f.Source[z])
+				if f.signale(z) {
+					if t.signale == nil {
+						t.signale = make([]bool, n)
+					}
+					t.signale[z] = true
+				}
+			}
 		}
-		v += x
-		source = joinSources(source, f.Source[zone])
-		flagged = flagged || f.signale(zone)
 	}
-	return v, Disponible, source, flagged
+	return t
+}
+
+// at is the sum in a zone.
+func (t *term) at(z int) (v float64, st Statut, source string, flagged bool) {
+	if t.statut[z] != Disponible {
+		return 0, t.statut[z], "", false
+	}
+	return t.v[z], Disponible, t.source[z], t.signale != nil && t.signale[z]
 }
 
 // joinSources adds a source to a list written "a ; b", once.
