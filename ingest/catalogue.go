@@ -247,16 +247,16 @@ func pairs(node ast.Node) []*ast.MappingValueNode {
 
 // didYouMean names the nearest of the known words, or all of them when none is near.
 func didYouMean(word string, known []string) string {
-	best := nearest(word, known, 1)
+	best := Nearest(word, known, 1)
 	if len(best) == 1 && distance(strings.ToLower(word), strings.ToLower(best[0])) <= max(2, len(word)/2) {
 		return fmt.Sprintf("did you mean %q?", best[0])
 	}
 	return "the known ones are " + strings.Join(known, ", ")
 }
 
-// nearest returns the n known words with the fewest letters to change, nearest first; one that holds the word is
+// Nearest returns the n known words with the fewest letters to change, nearest first; one that holds the word is
 // nearer than any other ("CODE_IRIS" for "IRIS").
-func nearest(word string, known []string, n int) []string {
+func Nearest(word string, known []string, n int) []string {
 	word = strings.ToLower(word)
 	far := func(k string) int {
 		k = strings.ToLower(k)

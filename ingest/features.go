@@ -95,7 +95,7 @@ func (fs *Features) Column(name string) (int, error) {
 	if len(fs.Columns) == 0 {
 		return 0, fmt.Errorf("%s: no column %q: it has none", fs.Path, name)
 	}
-	return 0, fmt.Errorf("%s: no column %q: the nearest are %s", fs.Path, name, quoteList(nearest(name, fs.Columns, 5)))
+	return 0, fmt.Errorf("%s: no column %q: the nearest are %s", fs.Path, name, quoteList(Nearest(name, fs.Columns, 5)))
 }
 
 // idColumns are the usual names of the column of codes, less their case, by preference: the part of a code that

@@ -335,7 +335,7 @@ func near(names, header []string) string {
 	if len(known) == 0 || len(names) == 0 {
 		return ""
 	}
-	return " (nearest: " + strings.Join(nearest(names[0], known, 3), ", ") + ")"
+	return " (nearest: " + strings.Join(Nearest(names[0], known, 3), ", ") + ")"
 }
 
 // single makes sure that a column in use has its name to itself.

@@ -634,7 +634,7 @@ func (p *project) readRegisters(ctx context.Context) ([]indicators.Definition, e
 	var errs []error
 	from := map[string]string{} // the years and levels of a card are one register
 	for _, d := range p.definitions {
-		from[d.ID] = "indicators.yaml"
+		from[d.ID] = indicatorsFile
 	}
 	for _, d := range p.deposits {
 		if d.card.Register == nil || d.expired || d.next != nil {

@@ -9,9 +9,13 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"slices"
+	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
+
+	"observatoire/ingest"
 )
 
 // version is the program's; it is part of every edition's manifest.
@@ -83,9 +87,9 @@ func newRoot(stdout, stderr io.Writer) *cobra.Command {
 		Version:       version,
 		SilenceErrors: true,
 		SilenceUsage:  true,
-		Args: func(_ *cobra.Command, args []string) error {
+		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 0 {
-				return usage{fmt.Errorf("unknown command %q: `observatoire --help` lists them", args[0])}
+				return unknownCommand(cmd, args[0])
 			}
 			return nil
 		},
@@ -94,7 +98,12 @@ func newRoot(stdout, stderr io.Writer) *cobra.Command {
 	root.Flags().StringVar(&format, "format", "table", "of where the project stands: table or json")
 	root.SetOut(stdout)
 	root.SetErr(stderr)
-	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usage{err} })
+	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
+		if words := c.Flags().Args(); !c.HasParent() && len(words) > 0 { // the flags of a command that is none
+			return unknownCommand(c, words[0])
+		}
+		return usage{err}
+	})
 	root.PersistentFlags().StringVarP(&a.dir, "dir", "C", envOr("OBSERVATOIRE_DIR", "."), "folder of the project")
 	root.PersistentFlags().StringVar(&a.storeURL, "store", os.Getenv("OBSERVATOIRE_STORE"),
 		"store to use in place of the project's: a .gpkg file, or postgres://…")
@@ -113,6 +122,22 @@ func newRoot(stdout, stderr io.Writer) *cobra.Command {
 		}
 	}
 	return root
+}
+
+// unknownCommand names the commands that look most like a word.
+func unknownCommand(root *cobra.Command, word string) error {
+	var names []string
+	for _, c := range root.Commands() {
+		if c.IsAvailableCommand() {
+			names = append(append(names, c.Name()), c.Aliases...)
+		}
+	}
+	slices.Sort(names)
+	hint := ""
+	if near := ingest.Nearest(word, slices.Compact(names), 3); len(near) > 0 {
+		hint = " (the nearest: " + strings.Join(near, ", ") + ")"
+	}
+	return usage{fmt.Errorf("unknown command %q%s: `observatoire --help` lists them", word, hint)}
 }
 
 func envOr(name, fallback string) string {

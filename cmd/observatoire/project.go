@@ -124,7 +124,10 @@ func (c *indicatorChoice) UnmarshalYAML(unmarshal func(any) error) error {
 	return nil
 }
 
-const projectFile = "observatoire.yaml"
+const (
+	projectFile    = "observatoire.yaml"
+	indicatorsFile = "indicators.yaml"
+)
 
 // loadProject reads the project in a folder. Variables of the environment written ${NAME} are expanded.
 func loadProject(dir string) (*project, error) {
@@ -303,14 +306,14 @@ func (p *project) check(path string) error {
 
 // loadDefinitions reads the built-in indicators and the project's own, which replace those of the same id.
 func (p *project) loadDefinitions(path string) error {
-	text, err := fs.ReadFile(data.Catalogue(), "indicators.yaml")
+	text, err := fs.ReadFile(data.Catalogue(), indicatorsFile)
 	if err != nil {
 		return err
 	}
-	if p.definitions, err = ingest.LoadDefinitions("indicators.yaml", text); err != nil {
+	if p.definitions, err = ingest.LoadDefinitions(indicatorsFile, text); err != nil {
 		return err
 	}
-	own := filepath.Join(p.dir, "indicators.yaml")
+	own := filepath.Join(p.dir, indicatorsFile)
 	if text, err := os.ReadFile(own); err == nil {
 		defs, err := ingest.LoadDefinitions(own, text)
 		if err != nil {

@@ -213,7 +213,7 @@ func (a *app) run(ctx context.Context, p *project, st store.Store) (_ *indicator
 		}
 	}
 	if open == 0 {
-		return nil, refused{errors.New("no indicator has a figure that all may see: nothing to publish; check tables and indicators in " + projectFile)}
+		return nil, refused{p.noFigure(columns)}
 	}
 	if err := p.manifest(e, layers.files, passages); err != nil {
 		return nil, err
@@ -827,6 +827,43 @@ func (a *app) readTables(ctx context.Context, p *project, st store.Store, sets [
 	}
 	slices.SortFunc(sources, func(x, y indicators.Source) int { return cmp.Compare(x.ID, y.ID) })
 	return sources, columns, nil
+}
+
+// noFigure says why an edition would be empty, and what to write where no indicator uses the columns that were read.
+func (p *project) noFigure(columns []indicators.Column) error {
+	used := map[string]bool{}
+	for _, d := range p.definitions {
+		for _, v := range slices.Concat([]string{d.Value, d.Weight}, d.Numerator, d.Denominator, d.Deciles) {
+			used[v] = true
+		}
+	}
+	var idle []string
+	for _, c := range columns {
+		if c.Convention == "" && !used[c.Variable] && !slices.Contains(idle, c.Variable) {
+			idle = append(idle, c.Variable)
+		}
+	}
+	const message = "no indicator has a figure that all may see: nothing to publish; "
+	if len(idle) == 0 {
+		return errors.New(message + "check tables and indicators in " + projectFile)
+	}
+	slices.Sort(idle)
+	list := strings.Join(idle[:min(8, len(idle))], ", ")
+	if more := len(idle) - 8; more > 0 {
+		list += fmt.Sprintf(" and %d more", more)
+	}
+	where := "write one on them in " + filepath.Join(p.dir, indicatorsFile)
+	if p.Indicators != nil {
+		where += ", and list it under indicators in " + projectFile
+	}
+	return fmt.Errorf(`%sno indicator uses these columns of the tables: %s: %s, such as
+- id: %s
+  label: "%[4]s"      # in French, saying what it is a share of
+  theme: Divers
+  unit: "%%"          # or habitants, €/an…
+  direction: neutre  # or hausse_favorable, hausse_defavorable
+  rule: aucune       # somme, ratio, mediane…: how figures of several zones combine
+  value: %[4]s`, message, list, where, idle[0])
 }
 
 // An intake is how a run changes the sources of the store: those it added, which go if it is refused, and those no longer

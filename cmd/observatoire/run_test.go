@@ -493,6 +493,58 @@ func edit(t *testing.T, path, old, new string) {
 	}
 }
 
+// A card of one's own, whose columns no indicator uses: the answer holds the definition that shows them.
+func TestNoIndicatorForACard(t *testing.T) {
+	dir := demoProject(t)
+	text, err := os.ReadFile(filepath.Join(dir, projectFile))
+	if err != nil {
+		t.Fatal(err)
+	}
+	head, tables, _ := strings.Cut(string(text), "\ntables:\n")
+	_, after, _ := strings.Cut(tables, "\n\n")
+	for name, text := range map[string]string{
+		projectFile:     head + "\ntables:\n  - {card: loyers, file: donnees/loyers-2016.csv}\n\n" + after,
+		conventionsFile: "[]\n",
+		"cards/loyers.yaml": "id: loyers\nkind: table\ntitle: Loyers\nproducer: essai\nfiles: [\"loyers-{AAAA}.csv\"]\nlevel: qpv\nvintage: 2015\nkey: [CODE]\n" +
+			"variables:\n  - {id: loyer_median, columns: LOYER, millesime: edition}\n  - {id: charges, columns: CHARGES, millesime: edition}\n",
+		"donnees/loyers-2016.csv": "CODE;LOYER;CHARGES\nQP013061;7,2;1\nQP013062;6,9;2\nQP013063;7,5;3\n",
+	} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, folder := range []string{depositsFolder, "indicators.yaml", "corrections.csv", "decisions.csv"} {
+		if err := os.RemoveAll(filepath.Join(dir, folder)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	code, _, errs := cli(t, "-C", dir, "run")
+	_, sample, ok := strings.Cut(errs, "such as\n")
+	if code != exitRefused || !ok || !strings.Contains(errs, "no indicator uses these columns of the tables: charges, loyer_median: write one on them in "+filepath.Join(dir, "indicators.yaml")+", such as") {
+		t.Fatalf("exit %d\n%s", code, errs)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "indicators.yaml"), []byte(strings.ReplaceAll(sample, "charges", "loyer_median")), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	must(t, "-C", dir, "run", "--publish", "--by", "test")
+	if got := seriesOf(t, dir, "loyer_median"); got["QP013062 T 2016"] != "6.9" {
+		t.Errorf("the rents: %v", got)
+	}
+}
+
+func TestUnknownCommand(t *testing.T) {
+	for args, want := range map[string]string{
+		"portail -o p":           `unknown command "portail" (the nearest: `,
+		"-C x expotr --format c": `unknown command "expotr" (the nearest: export, `,
+		"recouvrement":           `unknown command "recouvrement" (the nearest: recouvrements, `,
+		"--frmat json":           "unknown flag: --frmat",
+	} {
+		if code, _, errs := cli(t, strings.Fields(args)...); code != exitUsage || !strings.Contains(errs, want) {
+			t.Errorf("%s: exit %d, %s want %s", args, code, errs, want)
+		}
+	}
+}
+
 // Bad input: one clear error naming file, line or row and remedy; a refused run; and what was published and what
 // the store holds exactly as before.
 func TestBadInput(t *testing.T) {

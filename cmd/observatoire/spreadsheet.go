@@ -208,7 +208,7 @@ func (a *app) readSettings() (*settings, error) {
 		s.files = append(s.files, f)
 		return f, nil
 	}
-	if s.indicators, err = open(filepath.Join(p.dir, "indicators.yaml")); err != nil {
+	if s.indicators, err = open(filepath.Join(p.dir, indicatorsFile)); err != nil {
 		return nil, err
 	}
 	if s.project, err = open(filepath.Join(p.dir, projectFile)); err != nil {
