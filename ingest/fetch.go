@@ -96,8 +96,8 @@ func notTheFile(format string, args ...any) error { return &ContentError{fmt.Err
 // errFull stops every download.
 var errFull = errors.New("the disk is full")
 
-// full says whether a write failed for want of room, or of quota.
-func full(err error) bool {
+// DiskFull says whether a write failed for want of room, or of quota.
+func DiskFull(err error) bool {
 	var code syscall.Errno
 	windows := runtime.GOOS == "windows" && errors.As(err, &code) && (code == 39 || code == 112) // ERROR_HANDLE_DISK_FULL, ERROR_DISK_FULL
 	return windows || errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT)
@@ -268,7 +268,7 @@ func (f *Fetcher) fetch(ctx context.Context, i int, o Order) (Fetched, error) {
 		}
 		var p passing
 		if !errors.As(err, &p) {
-			if full(err) {
+			if DiskFull(err) {
 				err = fmt.Errorf("%s: %w: make room, then fetch again; the %s already there are kept", part, errFull, Bytes(partSize(part)))
 			}
 			return Fetched{}, err

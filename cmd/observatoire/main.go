@@ -57,7 +57,7 @@ func execute(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	if err == nil {
 		return exitDone
 	}
-	fmt.Fprintln(stderr, "error: "+err.Error())
+	fmt.Fprintln(stderr, "error: "+fullDisk(err).Error())
 	var r refused
 	var u usage
 	switch {

@@ -80,9 +80,9 @@ func (a *app) openStore(ctx context.Context, p *project, f func(context.Context,
 	}
 	st, err := store.Open(ctx, url, p.dir)
 	if err != nil {
-		return err
+		return fullStore(err, url, p.dir)
 	}
-	defer func() { err = errors.Join(err, st.Close()) }()
+	defer func() { err = fullStore(errors.Join(err, st.Close()), url, p.dir) }()
 	return f(ctx, p, st)
 }
 
