@@ -107,7 +107,7 @@ func (f *file) resolve(rest string, asStored bool) error {
 }
 
 // splitPath parts a path into the file on disk, what it goes on with past it, which is in an archive, and the part of
-// the file named after #. A path of which nothing is on disk is left whole.
+// the file named after # or a colon, as GDAL writes it. A path of which nothing is on disk is left whole.
 func splitPath(path string) (disk, rest, part string) {
 	try := func(p string) (string, string, bool) {
 		for at := len(p); at > 0; {
@@ -121,9 +121,16 @@ func splitPath(path string) (disk, rest, part string) {
 		return "", "", false
 	}
 	if disk, rest, ok := try(path); ok {
+		if i := strings.LastIndexByte(rest, ':'); i > 0 && endsInExt.MatchString(rest[:i]) {
+			rest = rest[:i] + "#" + rest[i+1:]
+		}
 		return disk, rest, ""
 	}
-	if i := strings.LastIndexByte(path, '#'); i > 0 {
+	for _, mark := range []byte("#:") {
+		i := strings.LastIndexByte(path, mark)
+		if i < 2 && mark == ':' || i < 1 || mark == ':' && strings.ContainsAny(path[i:], `/\`) { // C:\…
+			continue
+		}
 		if disk, rest, ok := try(path[:i]); ok {
 			return disk, rest, path[i+1:]
 		}

@@ -97,8 +97,14 @@ func onDisk(path string) (file, member string) {
 		}
 		return file, parts[len(parts)-1]
 	}
-	if file, _, ok := strings.Cut(path, "#"); ok && !exists(path) { // a layer of a GeoPackage
+	if exists(path) {
+		return path, ""
+	}
+	if file, _, ok := strings.Cut(path, "#"); ok { // a layer of a GeoPackage
 		return file, ""
+	}
+	if i := strings.LastIndexByte(path, ':'); i > 1 && filepath.Ext(path[:i]) != "" && !strings.ContainsAny(path[i:], `/\`) {
+		return path[:i], ""
 	}
 	return path, ""
 }

@@ -150,3 +150,31 @@ func TestInspectPublishedFiles(t *testing.T) {
 		t.Errorf("refused:\n%s", out)
 	}
 }
+
+// A layer or a sheet is named after # or after a colon, wherever a file is.
+func TestLayerOfAFile(t *testing.T) {
+	dir := demoProject(t)
+	must(t, "-C", dir, "run", "--publish", "--by", "test")
+	book := filepath.Join(t.TempDir(), "e.xlsx")
+	must(t, "-C", dir, "export", "--format", "xlsx", "-o", book)
+	gpkg := filepath.Join(dir, "contours.gpkg")
+	if err := os.Rename(filepath.Join(dir, "observatoire.gpkg"), gpkg); err != nil {
+		t.Fatal(err)
+	}
+	for _, mark := range []string{"#", ":"} {
+		for file, want := range map[string]string{gpkg + mark + "iris_2010": `"name": "aire_m2"`, book + mark + "Recouvrements": `"format": "xlsx"`} {
+			if out := must(t, "inspect", file, "--format", "json"); !strings.Contains(out, want) {
+				t.Errorf("inspect %s:\n%s\nwant %s", file, out, want)
+			}
+		}
+		if code, _, errs := cli(t, "inspect", gpkg+mark+"quartiers"); code != exitRefused || !strings.Contains(errs, `no table "quartiers": it has `) {
+			t.Errorf("inspect of a layer that is not there: exit %d\n%s", code, errs)
+		}
+		out := must(t, "interpolate", "--source", gpkg+mark+"iris_2010", "--target", gpkg+mark+"qpv_2015", "--extensive", "aire_m2")
+		if rows := readCSV(t, out); len(rows) != 3 {
+			t.Errorf("interpolate by %s:\n%s", mark, out)
+		}
+	}
+	edit(t, filepath.Join(dir, projectFile), "contours/qpv.geojson", "contours.gpkg:qpv_2015")
+	must(t, "-C", dir, "run")
+}
