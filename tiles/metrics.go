@@ -39,10 +39,12 @@ func newMetrics(s *Server) *metrics {
 	sum := func(name, help string, counter bool, of func(*cache) float64) prometheus.Collector {
 		total := func() float64 {
 			n := 0.0
-			for _, c := range s.caches() {
-				c.mu.Lock()
-				n += of(c)
-				c.mu.Unlock()
+			if sv := s.current.Load(); sv != nil {
+				for _, c := range sv.caches() {
+					c.mu.Lock()
+					n += of(c)
+					c.mu.Unlock()
+				}
 			}
 			return n
 		}

@@ -178,14 +178,26 @@ func TestTokenRefused(t *testing.T) {
 	}
 }
 
+// A convention shows nothing once it has ended, though the edition and the token remain.
+func TestConventionEnded(t *testing.T) {
+	day := func(n int) string { return time.Now().AddDate(0, 0, n).Format(time.DateOnly) }
+	_, ts := guarded(t, Options{Ends: map[string]string{"bailleurs": day(-2), "caf": day(2)}})
+	for token, want := range map[string][2]bool{tokenA: {}, tokenB: {false, true}} {
+		_, body := fetch(t, ts, "GET", "/api/series.csv", "Authorization", "Bearer "+token)
+		if got := [2]bool{strings.Contains(string(body), "SECRET1"), strings.Contains(string(body), "SECRET2")}; got != want {
+			t.Errorf("%s sees %v, want %v", token, got, want)
+		}
+	}
+}
+
 // Without a token that sees them, partners' figures are not even in memory.
 func TestNotKept(t *testing.T) {
 	s := NewServer(Options{Tokens: []Token{{"autre", sha256.Sum256([]byte(tokenNone)), []string{"jamais-signée"}}}})
 	if err := s.Publish(restricted(3), "1"); err != nil {
 		t.Fatal(err)
 	}
-	if n := len(s.current.Load().views); n != 0 {
-		t.Errorf("%d views", n)
+	if s.current.Load().whole != nil {
+		t.Error("what no token shows is kept")
 	}
 }
 

@@ -41,12 +41,13 @@ type Options struct {
 	Access     *slog.Logger // where requests are logged; nil: nowhere
 
 	Tokens         []Token
-	FrameAncestors []string       // sites that may show the pages in a frame, as a content security policy writes them
-	Origins        []string       // sites whose scripts may read the answers; all by default
-	Proxies        []netip.Prefix // whose word on the client's address and scheme is taken
-	Rate           int            // requests a minute from one address; 0: as many as they like
-	LostAfter      time.Duration  // not ready once the store has been lost for so long; 0: ready as long as there is an edition
-	OwnMetrics     bool           // /metrics is served elsewhere, by [Server.Metrics]
+	Ends           map[string]string // conventions → the last day, AAAA-MM-JJ, that tokens show what came under them
+	FrameAncestors []string          // sites that may show the pages in a frame, as a content security policy writes them
+	Origins        []string          // sites whose scripts may read the answers; all by default
+	Proxies        []netip.Prefix    // whose word on the client's address and scheme is taken
+	Rate           int               // requests a minute from one address; 0: as many as they like
+	LostAfter      time.Duration     // not ready once the store has been lost for so long; 0: ready as long as there is an edition
+	OwnMetrics     bool              // /metrics is served elsewhere, by [Server.Metrics]
 }
 
 // A Server answers from the last snapshot it was given.
@@ -91,17 +92,20 @@ type published struct {
 
 // served is an edition as everybody sees it, and as the bearers of tokens do.
 type served struct {
-	open  *published
-	mark  string           // of what is drawn from it, in the addresses that never change: its id, and a digest of the program
-	views map[string]*view // by the conventions seen; without those that show no more than the open one
+	open *published
+	mark string // of what is drawn from it, in the addresses that never change: its id, and a digest of the program
 
-	conventions []string // that some view shows
+	conventions []string            // that it holds and some token shows
+	whole       *indicators.Edition // with what they brought; nil when there are none
+	mu          sync.Mutex
+	views       map[string]*view // by the conventions seen, once asked for
 }
 
-// A view is an edition with what partners gave under some conventions. It is made when it is first asked for.
+// A view is an edition with what partners gave under some conventions.
 type view struct {
-	make func() (*published, error)
-	made atomic.Pointer[published]
+	once sync.Once
+	p    atomic.Pointer[published]
+	err  error
 }
 
 // seen names a list of conventions, whatever their order.
@@ -138,77 +142,67 @@ func (s *Server) Publish(e *indicators.Edition, version string) error {
 	if err != nil {
 		return err
 	}
+	next := s.newServed(open)
 	conventions := e.Conventions()
-	views := map[string][]string{}
 	for _, t := range s.o.Tokens {
-		if sees := slices.DeleteFunc(slices.Clone(t.Sees), func(id string) bool { return !slices.Contains(conventions, id) }); len(sees) > 0 {
-			views[seen(sees)] = sees
+		for _, id := range t.Sees {
+			if slices.Contains(conventions, id) && !slices.Contains(next.conventions, id) {
+				next.conventions, next.whole = append(next.conventions, id), e
+			}
 		}
 	}
-	s.swap(open, e, views)
+	if next.whole != nil { // a quarter of the memory is for the views
+		next.open.answers = newCache(s.o.CacheBytes - s.o.CacheBytes/4)
+	}
+	s.swap(next)
 	return nil
 }
 
 // Swap puts a snapshot in place of the one served; nil takes it away, and whatever was served before it.
-func (s *Server) Swap(snap *Snapshot) { s.swap(snap, nil, nil) }
-
-func (s *Server) swap(snap *Snapshot, whole *indicators.Edition, views map[string][]string) {
-	s.metrics.edition.Reset()
+func (s *Server) Swap(snap *Snapshot) {
 	if snap == nil {
+		s.metrics.edition.Reset()
 		s.current.Store(nil)
 		s.previous.Store(nil)
 		return
 	}
-	room := s.o.CacheBytes
-	if len(views) > 0 { // a quarter of the memory for all the views
-		room -= room / 4
-	}
-	// The page's own text too: a browser that keeps a page and is told it has not changed keeps the style that goes with it.
-	digest := func(sees string) []byte {
-		sum := sha256.Sum256([]byte(s.o.Version + "\x00" + pageSource + "\x00" + pageCSS + "\x00" + s.o.Title + "\x00" + snap.edition.ID + "\x00" + snap.version + "\x00" + sees))
-		return sum[:]
-	}
+	s.swap(s.newServed(snap))
+}
+
+func (s *Server) newServed(snap *Snapshot) *served {
 	program := sha256.Sum256([]byte(s.o.Version))
-	next := &served{open: &published{snap, newCache(room), digest("")}, mark: snap.edition.ID + "." + hex.EncodeToString(program[:4]), views: map[string]*view{}}
-	for name, sees := range views {
-		v := &view{}
-		v.make = sync.OnceValues(func() (*published, error) {
-			with, err := snap.with(whole, sees)
-			if err != nil {
-				return nil, err
-			}
-			p := &published{with, newCache(s.o.CacheBytes / 4 / len(views)), digest(name)}
-			v.made.Store(p)
-			return p, nil
-		})
-		next.views[name] = v
-		next.conventions = append(next.conventions, sees...)
-	}
-	s.metrics.edition.WithLabelValues(snap.edition.ID, s.o.Version).Set(1)
+	return &served{open: &published{snap, newCache(s.o.CacheBytes), s.seed(snap, "")}, mark: snap.edition.ID + "." + hex.EncodeToString(program[:4]), views: map[string]*view{}}
+}
+
+// seed digests all that an answer depends on besides its address: the edition, what is seen of it, the program, and
+// the page's own text, since a browser that keeps a page and is told it has not changed keeps the style that goes with it.
+func (s *Server) seed(snap *Snapshot, sees string) []byte {
+	sum := sha256.Sum256([]byte(strings.Join([]string{s.o.Version, pageSource, pageCSS, s.o.Title, snap.edition.ID, snap.version, sees}, "\x00")))
+	return sum[:]
+}
+
+func (s *Server) swap(next *served) {
+	s.metrics.edition.Reset()
+	s.metrics.edition.WithLabelValues(next.open.edition.ID, s.o.Version).Set(1)
 	s.metrics.swaps.Inc()
 	old := s.current.Swap(next)
 	if old == nil {
 		return
 	}
-	old.open.answers.empty() // the memory is for the new one
-	for _, v := range old.views {
-		if p := v.made.Load(); p != nil {
-			p.answers.empty()
-		}
+	for _, c := range old.caches() { // the memory is for the new one
+		c.empty()
 	}
 	s.previous.Store(old)
 	time.AfterFunc(linger, func() { s.previous.CompareAndSwap(old, nil) })
 }
 
-// caches are those of the edition served.
-func (s *Server) caches() []*cache {
-	sv := s.current.Load()
-	if sv == nil {
-		return nil
-	}
+// caches are those of the edition and of its views.
+func (sv *served) caches() []*cache {
 	list := []*cache{sv.open.answers}
+	sv.mu.Lock()
+	defer sv.mu.Unlock()
 	for _, v := range sv.views {
-		if p := v.made.Load(); p != nil {
+		if p := v.p.Load(); p != nil {
 			list = append(list, p.answers)
 		}
 	}
@@ -472,11 +466,31 @@ func (s *Server) view(sv *served, r *http.Request) (*published, *Token, error) {
 	if err != nil || who == nil {
 		return sv.open, nil, err
 	}
-	if v := sv.views[seen(slices.DeleteFunc(slices.Clone(who.Sees), func(id string) bool { return !slices.Contains(sv.conventions, id) }))]; v != nil {
-		p, err := v.make()
-		return p, who, err
+	today := time.Now().Format(time.DateOnly)
+	var sees []string
+	for _, id := range who.Sees {
+		if end := s.o.Ends[id]; slices.Contains(sv.conventions, id) && (end == "" || today <= end) {
+			sees = append(sees, id)
+		}
 	}
-	return sv.open, who, nil
+	if len(sees) == 0 {
+		return sv.open, who, nil
+	}
+	name := seen(sees)
+	sv.mu.Lock()
+	v := sv.views[name]
+	if v == nil {
+		v = &view{}
+		sv.views[name] = v
+	}
+	sv.mu.Unlock()
+	v.once.Do(func() {
+		var snap *Snapshot
+		if snap, v.err = sv.open.with(sv.whole, sees); v.err == nil {
+			v.p.Store(&published{snap, newCache(s.o.CacheBytes / 4 / len(s.o.Tokens)), s.seed(snap, name)})
+		}
+	})
+	return v.p.Load(), who, v.err
 }
 
 // answer makes an answer and keeps it; nil when it was too long to be kept, and is sent.

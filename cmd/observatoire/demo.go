@@ -8,14 +8,16 @@ import (
 	"path/filepath"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"observatoire/data"
 	"observatoire/data/store"
 )
 
 func (a *app) demoCmd() *cobra.Command {
-	var dir, addr string
+	var dir string
 	var noServe bool
+	var o serveOptions
 	c := &cobra.Command{
 		Use:     "demo",
 		Aliases: []string{"demonstration"},
@@ -44,12 +46,14 @@ func (a *app) demoCmd() *cobra.Command {
 					a.say("the project is in %s: `observatoire -C %s serve` shows it", dir, dir)
 					return nil
 				}
-				return a.serve(ctx, p, st, addr, "")
+				return a.serve(ctx, p, st, o)
 			})
 		},
 	}
 	c.Flags().StringVar(&dir, "dir", "observatoire-demo", "folder to write the project in")
-	c.Flags().StringVar(&addr, "addr", envOr("OBSERVATOIRE_ADDR", ":8080"), "address to listen on")
+	o.flags(pflag.NewFlagSet("", pflag.ContinueOnError)) // as serve does, without its flags
+	o.access = false
+	c.Flags().StringVar(&o.addr, "addr", envOr("OBSERVATOIRE_ADDR", ":8080"), "address to listen on")
 	c.Flags().BoolVar(&noServe, "no-serve", false, "stop once the edition is published")
 	return c
 }

@@ -37,6 +37,7 @@ type project struct {
 	Facilities  []facilitiesConfig             `yaml:"facilities"`
 	Indicators  indicatorChoice                `yaml:"indicators"`
 	Deposits    []ingest.Deposit               `yaml:"deposits"`
+	Publication publicationConfig              `yaml:"publication"`
 
 	dir         string
 	text        []byte // of the project's file, expanded
@@ -159,6 +160,9 @@ func loadProject(dir string) (*project, error) {
 		return nil, refused{p.place(err)}
 	}
 	if err := p.loadDeposits(path); err != nil {
+		return nil, refused{p.place(err)}
+	}
+	if err := p.checkPublication(path); err != nil {
 		return nil, refused{p.place(err)}
 	}
 	return p, nil

@@ -90,6 +90,7 @@ func testContract(t *testing.T, open func(t *testing.T) Store) {
 		{"replaced draft", testReplacedDraft},
 		{"cancelled", testCancelled},
 		{"read while publishing", testReadWhilePublishing},
+		{"watch", testWatch},
 	} {
 		t.Run(tt.name, func(t *testing.T) { tt.test(t, open(t)) })
 	}

@@ -51,6 +51,9 @@ type Store interface {
 	Withdraw(ctx context.Context, by, day string) (string, error)
 	// Version changes whenever another edition is published: a cheap check for a server to make.
 	Version(ctx context.Context) (string, error)
+	// Watch calls changed soon after another edition may have been published, and from time to time besides, until
+	// ctx ends. It says nothing of a store that does not answer: Version does.
+	Watch(ctx context.Context, changed func())
 
 	Close() error
 }
