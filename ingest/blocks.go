@@ -177,6 +177,7 @@ type blockParser struct {
 	t       *Table
 	sep     byte
 	decimal byte   // the mark that the card says, 0 when it says none
+	coded   bool   // the card takes a number for a token, such as -999
 	named   int    // columns of the header up to the last that has a name
 	at      []int  // for each measure: its column of the file
 	ofNote  []int  // for each measure: the place in meanings of its NOTE, -1 when there is none
@@ -215,6 +216,9 @@ func newBlockParser(t *Table, sep byte, slabs spares) *blockParser {
 	p := &blockParser{t: t, sep: sep, named: named(t.header), slabs: slabs, key: make([]string, t.key+1)}
 	if t.decimal != "" {
 		p.decimal = t.decimal[0]
+	}
+	for token := range t.card.Tokens {
+		p.coded = p.coded || looksNumeric.MatchString(token)
 	}
 	for i, m := range t.columns {
 		p.at = append(p.at, m.at)
@@ -294,7 +298,7 @@ func (p *blockParser) parseRows(b *block) bool {
 				if k := p.ofNote[j]; k >= 0 && p.meanings[k].explained && !p.meanings[k].flags {
 					statut = p.meanings[k].statut
 				}
-			} else if !ok || mark != 0 && p.decimal != 0 && mark != p.decimal {
+			} else if !ok || p.coded || mark != 0 && p.decimal != 0 && mark != p.decimal {
 				if v, statut, frac, mark, ok = p.figure(text[cell:cell+size], j); !ok {
 					return false
 				}
@@ -322,7 +326,7 @@ func (p *blockParser) parseRows(b *block) bool {
 
 // figure reads a cell that is not a short number; false when nothing can be made of it.
 func (p *blockParser) figure(cell []byte, measure int) (v float64, statut indicators.Statut, frac int, mark byte, ok bool) {
-	if v, frac, mark, ok = plainNumber(cell); ok && (mark == 0 || p.decimal == 0 || mark == p.decimal) {
+	if v, frac, mark, ok = plainNumber(cell); ok && !p.coded && (mark == 0 || p.decimal == 0 || mark == p.decimal) {
 		return v, indicators.Disponible, frac, mark, true
 	}
 	s := strings.Trim(string(cell), blanks+"\r\n")

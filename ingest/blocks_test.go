@@ -26,6 +26,7 @@ func TestBlocksAgreeWithRows(t *testing.T) {
 		quotes  bool
 		latin   bool
 		decimal string
+		tokens  string
 	}{
 		{name: "plain"},
 		{name: "odd", odd: 0.02},
@@ -34,6 +35,7 @@ func TestBlocksAgreeWithRows(t *testing.T) {
 		{name: "quotes", odd: 0.02, wrong: 3, quotes: true},
 		{name: "windows-1252", latin: true},
 		{name: "decimal comma said", odd: 0.01, wrong: 5, decimal: ","},
+		{name: "numbers that are tokens", odd: 0.01, tokens: `{"-": sans_objet, "3048": secret, "-8,4": sans_objet, "0": non_significatif}`},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			r := rand.New(rand.NewPCG(3, 4))
@@ -86,6 +88,9 @@ func TestBlocksAgreeWithRows(t *testing.T) {
 			}
 			if tt.decimal != "" {
 				card += "table: {decimal: \"" + tt.decimal + "\"}\n"
+			}
+			if tt.tokens != "" {
+				card = strings.Replace(card, `tokens: {"-": sans_objet}`, "tokens: "+tt.tokens, 1)
 			}
 			scope := Scope{
 				Keep:  func(_, code string) bool { return code[0] != '9' },

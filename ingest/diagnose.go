@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"unicode/utf8"
 
 	"golang.org/x/text/encoding/charmap"
@@ -56,6 +57,22 @@ func Diagnose(ctx context.Context, path string, x Examination) ([]indicators.Ale
 		return nil, err
 	}
 	return d.alertes(), nil
+}
+
+// largeWorkbook is how many bytes a workbook has before it is not read twice at a time: each reading keeps its texts.
+const largeWorkbook = 16 << 20
+
+// Examine begins to look at the file of a table as [Diagnose] does, on another processor while the table is read; after it
+// for a large workbook. wait gives what is found; stop, which comes last, ends what is under way.
+func (t *Table) Examine(ctx context.Context, x Examination) (wait func() ([]indicators.Alerte, error), stop func()) {
+	ctx, stop = context.WithCancel(ctx)
+	wait = sync.OnceValues(func() ([]indicators.Alerte, error) { return Diagnose(ctx, t.path, x) })
+	if t.info.Format == "csv" || t.source.Bytes < largeWorkbook {
+		cancel := stop
+		stop = func() { cancel(); wait() }
+		go wait()
+	}
+	return wait, stop
 }
 
 // A diagnosis gathers, row by row, what tells a sound table from a damaged one.
@@ -376,15 +393,16 @@ func ungarble(s string) (string, bool) {
 // shapesOf are the codes of each level, most particular first.
 var shapesOf = []struct {
 	level string
+	sizes []int // of a code, looked at first
 	re    *regexp.Regexp
 	words string
 }{
-	{"qpv", regexp.MustCompile(`^Q[PN][0-9]{3}[0-9A-Z]{3}$|^QN[0-9]{5}[A-Z]$|^QN[0-9A-Z]{6,7}$`), "QP ou QN suivi de six caractères"},
-	{"epci", regexp.MustCompile(`^2(00|4[0-9])[0-9]{6}$`), "neuf chiffres, 200… ou 24…"},
-	{"iris", regexp.MustCompile(`^([0-9]{2}|2[AB])[0-9]{7}$`), "neuf caractères"},
-	{"commune", regexp.MustCompile(`^([0-9]{2}|2[AB])[0-9]{3}$`), "cinq caractères"},
-	{"departement", regexp.MustCompile(`^([0-9]{2}|2[AB]|97[0-9])$`), "deux caractères, trois outre-mer"},
-	{"region", regexp.MustCompile(`^[0-9]{2}$`), "deux chiffres"},
+	{"qpv", []int{8, 9}, regexp.MustCompile(`^Q[PN][0-9]{3}[0-9A-Z]{3}$|^QN[0-9]{5}[A-Z]$|^QN[0-9A-Z]{6,7}$`), "QP ou QN suivi de six caractères"},
+	{"epci", []int{9}, regexp.MustCompile(`^2(00|4[0-9])[0-9]{6}$`), "neuf chiffres, 200… ou 24…"},
+	{"iris", []int{9}, regexp.MustCompile(`^([0-9]{2}|2[AB])[0-9]{7}$`), "neuf caractères"},
+	{"commune", []int{5}, regexp.MustCompile(`^([0-9]{2}|2[AB])[0-9]{3}$`), "cinq caractères"},
+	{"departement", []int{2, 3}, regexp.MustCompile(`^([0-9]{2}|2[AB]|97[0-9])$`), "deux caractères, trois outre-mer"},
+	{"region", []int{2}, regexp.MustCompile(`^[0-9]{2}$`), "deux chiffres"},
 }
 
 // codeWidths are the widths of the codes that lose a leading zero.
@@ -408,7 +426,7 @@ func (d *diagnosis) code(cells []string, code string, line int) bool {
 	whole := restoreZeros(code, width)
 	shaped := false
 	for _, s := range shapesOf {
-		if s.re.MatchString(whole) {
+		if slices.Contains(s.sizes, len(whole)) && s.re.MatchString(whole) {
 			d.shapes[s.level]++
 			shaped = true
 			// The first two characters of an intercommunal code are no département.

@@ -165,6 +165,11 @@ var _ array.RecordReader = (*Table)(nil)
 // Open finds the header and the columns of a table, and is ready to read its records. The file is read twice:
 // for its sha256, then for its rows. Every column that is missing is in the error.
 func Open(ctx context.Context, path string, c *Card, s Scope) (*Table, error) {
+	return OpenDigested(ctx, path, "", 0, c, s)
+}
+
+// OpenDigested is [Open] for a file whose [Digest] was taken, so that it is read once; an empty sum is none.
+func OpenDigested(ctx context.Context, path, sum string, size int64, c *Card, s Scope) (*Table, error) {
 	base := Name(path)
 	if c.Kind == "reference" {
 		return nil, fmt.Errorf("%s: the card %s describes a reference, from which no figures are read: take it out of tables", path, c.ID)
@@ -199,7 +204,10 @@ func Open(ctx context.Context, path string, c *Card, s Scope) (*Table, error) {
 	if t.info.Format == "csv" { // a workbook's numbers have a point whatever they are shown with
 		t.decimal = c.Layout.Decimal
 	}
-	if t.source.SHA256, t.source.Bytes, err = Digest(path); err == nil {
+	if t.source.SHA256, t.source.Bytes = sum, size; sum == "" {
+		t.source.SHA256, t.source.Bytes, err = Digest(path)
+	}
+	if err == nil {
 		if err = t.findHeader(); err == nil {
 			if c.byKey() {
 				if at, ok := c.AtWord(t.header[t.key]); ok {
@@ -980,6 +988,9 @@ func (t *Table) figure(s string) (float64, indicators.Statut, error) {
 	if word, ok := t.card.Tokens[s]; ok {
 		statut, _ := indicators.ParseStatut(word) // checked with the card
 		return 0, statut, nil
+	}
+	if v, _, mark, ok := plainNumber([]byte(s)); ok && (mark == 0 || t.decimal == "" || mark == t.decimal[0]) { // as most are
+		return v, indicators.Disponible, nil
 	}
 	if statut, ok := tokens[strings.ToLower(s)]; ok {
 		return 0, statut, nil

@@ -737,14 +737,14 @@ func (a *app) readTables(ctx context.Context, p *project, st store.Store, sets [
 	var ids []string
 	units := fmt.Sprint(indicators.VariableUnits(p.definitions))
 	take := func(t input) {
-		sum, _, err := ingest.Digest(t.path)
-		if err != nil {
+		var err error
+		if t.sum, t.size, err = ingest.Digest(t.path); err != nil {
 			errs = append(errs, refused{err})
 			return
 		}
 		// The same bytes under the same card and the same scope are the same table: nothing to do. The units of the variables
 		// tell what is wrong with it, which is kept with it.
-		id := t.id + "@" + hashOf(sum, hashOf(t.card.Hash, t.scope.digest, units))[:12]
+		id := t.id + "@" + hashOf(t.sum, hashOf(t.card.Hash, t.scope.digest, units))[:12]
 		if slices.Contains(ids, id) {
 			return
 		}
@@ -901,6 +901,8 @@ func (p *project) readings(card *ingest.Card, base string) []tableReading {
 // An input is a table to bring into the store.
 type input struct {
 	path            string
+	sum             string // sha256 of the file
+	size            int64
 	card            *ingest.Card
 	scope           tableScope
 	id              string
@@ -909,11 +911,13 @@ type input struct {
 
 // ingestTable reads one file into the store, in one transaction.
 func ingestTable(ctx context.Context, p *project, st store.Store, in input) error {
-	t, err := ingest.Open(ctx, in.path, in.card, in.scope.Scope)
+	t, err := ingest.OpenDigested(ctx, in.path, in.sum, in.size, in.card, in.scope.Scope)
 	if err != nil {
 		return refused{err}
 	}
 	defer t.Release()
+	examined, stop := t.Examine(ctx, ingest.Examination{Card: in.card, Scope: in.scope.departements, Definitions: p.definitions})
+	defer stop()
 	source := func() (indicators.Source, error) {
 		src, err := t.Source()
 		src.ID, src.Convention, src.Depose = in.id, in.convention, in.day
@@ -931,7 +935,7 @@ func ingestTable(ctx context.Context, p *project, st store.Store, in input) erro
 		}
 		if err == nil {
 			var found []indicators.Alerte
-			found, err = ingest.Diagnose(ctx, in.path, ingest.Examination{Card: in.card, Scope: in.scope.departements, Definitions: p.definitions})
+			found, err = examined()
 			for _, x := range found {
 				src.Remarques = append(src.Remarques, x.Remarque())
 			}
