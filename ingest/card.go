@@ -55,6 +55,7 @@ type Card struct {
 	Variables []Variable `yaml:"variables"`
 	Blocks    []Block    `yaml:"blocks"`   // variables that share their year, note, survey…
 	Long      *Long      `yaml:"long"`     // the table has one figure a row
+	Count     *Count     `yaml:"count"`    // the table has one row a facility, a dwelling…: they are counted
 	Register  *Register  `yaml:"register"` // the rows of a long table also say what the indicators are
 	// Totals says which variables should add up to another; a file where they do not is reported.
 	Totals map[string][]string `yaml:"totals"`
@@ -160,6 +161,20 @@ type Long struct {
 	Census       bool    `yaml:"census"` // as of a variable
 	Exploitation string  `yaml:"exploitation"`
 	Enquetes     Surveys `yaml:"enquetes"`
+}
+
+// A Count makes figures of a table that has one row a facility or a dwelling: how many there are in each zone, and in each
+// category. Where levels are told by key, each key the file has gives its own zones (see [Card.Counted]).
+type Count struct {
+	Year YearRule `yaml:"year"` // the millésime
+	// Series are the variables, each with the values that the rows it counts have in other columns; none: all the rows.
+	Series map[string]map[string]Words `yaml:"series"`
+	Weight []string                    `yaml:"weight"` // the column that says how many each row stands for: the first the file has; without one, a row is one
+	Sums   map[string]string           `yaml:"sums"`   // variable → the column added over all the rows of the zone
+	// Empty are the columns in which an empty cell is a category like another. Elsewhere the row may be of any, and the counts
+	// that ask for the column are unknown in its zone.
+	Empty    []string `yaml:"empty"`
+	Unplaced []string `yaml:"unplaced"` // codes of rows known to be in no one zone, * being anything: counted in none, and reported
 }
 
 // A YearRule gives a year from the edition_source of a file. The zero rule gives none.

@@ -542,8 +542,14 @@ func (c *Card) check() error {
 		if len(c.Key) == 0 {
 			no("key: missing: the column of the zone code")
 		}
-		if (len(c.Variables) == 0) == (c.Long == nil) {
-			no("give either variables or long")
+		given := 0
+		for _, is := range []bool{len(c.Variables) > 0, c.Long != nil, c.Count != nil} {
+			if is {
+				given++
+			}
+		}
+		if given != 1 {
+			no("give either variables, long or count")
 		}
 		if c.Register != nil && (c.Long == nil || c.Long.Variable == "" || c.Register.Label == "") {
 			no("register: it says which columns of a long table tell its indicators: long.variable and label are needed")
@@ -632,7 +638,7 @@ func (c *Card) check() error {
 	}
 	for _, b := range c.Breaks {
 		for _, v := range b.Variables {
-			if !seen[v] && (c.Long == nil || c.Long.Series != nil && c.Long.Series[v] == nil) {
+			if !seen[v] && (c.Long == nil || c.Long.Series != nil && c.Long.Series[v] == nil) && !c.Count.has(v) {
 				no("breaks: %s: no such variable in the card", v)
 			}
 		}
@@ -657,6 +663,9 @@ func (c *Card) check() error {
 		if !slices.Contains([]string{"", "principale", "complementaire"}, l.Exploitation) {
 			no("long.exploitation: %q: principale or complementaire", l.Exploitation)
 		}
+	}
+	if c.Count != nil {
+		bad = append(bad, c.Count.check()...)
 	}
 	if err := c.checkDownloads(); err != nil {
 		bad = append(bad, err)
@@ -828,7 +837,7 @@ func (c *Card) yearNeeded() bool {
 			return true
 		}
 	}
-	return c.Vintage.Offset != nil || c.Long != nil && c.Long.Year != nil && c.Long.Year.dated()
+	return c.Vintage.Offset != nil || c.Long != nil && c.Long.Year != nil && c.Long.Year.dated() || c.Count != nil && c.Count.Year.dated()
 }
 
 // dated says whether a year is told from the edition_source.

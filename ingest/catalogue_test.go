@@ -104,6 +104,11 @@ func TestBundledIndicators(t *testing.T) {
 		for _, v := range c.Variables {
 			known[v.ID] = true
 		}
+		if c.Count != nil {
+			for v := range c.Count.Series {
+				known[v] = true
+			}
+		}
 	}
 	for _, d := range defs {
 		for _, list := range [][]string{{d.Value}, d.Numerator, d.Denominator, d.Deciles, {d.Weight}} {

@@ -232,7 +232,7 @@ func (d *diagnosis) findHeader(keys []string, row int) error {
 func (d *diagnosis) choose() {
 	t := &d.table
 	units := indicators.VariableUnits(d.Definitions)
-	if d.Card == nil || d.Card.Kind != "table" || d.Card.Long != nil {
+	if d.Card == nil || d.Card.Kind != "table" || d.Card.Long != nil || d.Card.Count != nil {
 		for i, h := range t.header {
 			if (!d.keyed || i != t.key) && h != "" && d.Card == nil {
 				d.measures = append(d.measures, &tally{at: i, name: "la colonne " + h, id: h})

@@ -279,7 +279,7 @@ blocks: [{millesime: edition, exploitation: complementaire, enquetes: cycle, var
 		{"exploitation: complementaire", "exploitacion: C", `f.yaml:8: unknown key "exploitacion": did you mean "exploitation"?`},
 		{"enquetes: cycle", "enquetes: toutes", "cycle, or a map"},
 		{"level: iris", "level: iris\nrelease_month: 13", "release_month: 13"},
-		{"blocks:", "long: {value: V, variable: I}\nblocks:", "either variables or long"},
+		{"blocks:", "long: {value: V, variable: I}\nblocks:", "either variables, long or count"},
 	}
 	for _, tt := range tests {
 		if !strings.Contains(good, tt.old) {

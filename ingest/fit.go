@@ -89,6 +89,13 @@ func (c *Card) fit(base string, header []string, held map[string]bool, years []i
 	}
 	fit.Card, fit.Name = c, named
 	switch {
+	case c.Count != nil && c.byKey() && fit.Key != "": // each key it has gives its zones
+		for _, k := range c.Key {
+			parts, _ := parseKey(k)
+			if !slices.ContainsFunc(parts, func(p keyPart) bool { return !held[p.column] }) {
+				fit.Levels = append(fit.Levels, c.Levels[k].Level)
+			}
+		}
 	case c.byKey() && fit.Key != "":
 		fit.Levels = []string{c.Levels[fit.Key].Level}
 	case named || len(c.Levels) == 0 && c.Level != "" || c.LevelColumn != "":
@@ -224,6 +231,12 @@ func (c *Card) fitEdition(header []string, held map[string]bool, edition int) Ca
 		for column := range asked {
 			want(one(column), 0, false, false)
 		}
+	}
+	if n := c.Count; n != nil {
+		for column := range n.columns() {
+			want(one(column), 0, false, false)
+		}
+		has(n.Weight, 0, false)
 	}
 	slices.Sort(fit.Missing)
 	for _, h := range header {

@@ -712,6 +712,20 @@ func (in *Inspector) read(ctx context.Context, out *Part, c *Card, path string) 
 		return nil, nil
 	}
 	years := map[int]bool{}
+	if c.Count != nil {
+		counted, err := c.Counted(path)
+		var levels []string
+		for _, at := range counted {
+			levels = append(levels, at.Level)
+			if err == nil {
+				err = in.readTable(ctx, out, at, path, years)
+			}
+		}
+		out.Duplicates = 0 // which are what is counted
+		out.Remarks = slices.DeleteFunc(out.Remarks, func(r string) bool { return strings.Contains(r, " rows repeat a code: ") })
+		out.Remarks = append(out.Remarks, "its rows are counted, zone by zone: "+strings.Join(slices.Compact(slices.Sorted(slices.Values(levels))), ", "))
+		return slices.Sorted(maps.Keys(years)), err
+	}
 	if c.LevelColumn == "" { // the file's name, or its key, says the level
 		err := in.readTable(ctx, out, c, path, years)
 		return slices.Sorted(maps.Keys(years)), err

@@ -73,6 +73,7 @@ type Table struct {
 	where   []condition
 	columns []measure
 	long    *longColumns
+	count   *counter // of a table whose rows are counted
 
 	register *registerColumns // of a register; what it says of each indicator, and the targets it gives
 	entries  map[string]*registerRow
@@ -217,6 +218,8 @@ func OpenDigested(ctx context.Context, path, sum string, size int64, c *Card, s 
 			}
 			if t.where, err = t.conditions(c.Where); err == nil && c.Long != nil {
 				err = t.resolveLong(edition)
+			} else if err == nil && c.Count != nil {
+				err = t.resolveCount(edition)
 			} else if err == nil {
 				err = t.resolve(edition)
 			}
@@ -562,6 +565,9 @@ func (t *Table) Next() bool {
 	if t.done {
 		return false
 	}
+	if t.count != nil {
+		return t.nextCounted()
+	}
 	if !t.begun {
 		t.begun, t.ahead = true, t.readAhead()
 	}
@@ -664,13 +670,19 @@ func (t *Table) read(cells []string) bool {
 		}
 	}
 	if code == "" {
-		if t.measured(cells) {
+		if t.count != nil {
+			t.count.unplaced++
+		} else if t.measured(cells) {
 			t.wrong(t.header[t.key], errors.New("empty code: fill it in, or remove the row"))
 		}
 		return false
 	}
 	t.source.Rows++
 	if t.scope.Keep != nil && !t.scope.Keep(t.card.Level, code) {
+		return false
+	}
+	if t.count != nil && t.card.Count.nowhere(code) {
+		t.count.unplaced++
 		return false
 	}
 	if t.scope.Known != nil && !t.scope.Known(t.card.Level, t.source.Vintage, code) {
@@ -683,6 +695,11 @@ func (t *Table) read(cells []string) bool {
 			t.unknown[code] = t.rows.Line()
 		}
 		return false
+	}
+	if t.count != nil {
+		t.readCounted(cells, code)
+		t.source.Kept++
+		return true
 	}
 	key := code
 	if t.long != nil {

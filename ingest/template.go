@@ -20,6 +20,9 @@ func (c *Card) Template(millesime int) (name string, columns []TemplateColumn, e
 	if len(c.Levels) > 0 && c.LevelColumn == "" {
 		return "", nil, fmt.Errorf("card %s: it is of several levels: say which", c.ID)
 	}
+	if c.Count != nil {
+		return "", nil, fmt.Errorf("card %s: its rows are counted, they hold no figures: no template", c.ID)
+	}
 	for _, k := range c.Key {
 		if strings.Contains(k, " + ") {
 			return "", nil, fmt.Errorf("card %s: its key joins columns (%s): no template; name one column under key", c.ID, k)

@@ -771,7 +771,12 @@ func (a *app) readTables(ctx context.Context, p *project, st store.Store, sets [
 				errs = append(errs, refused{err})
 				continue
 			}
-			for _, reading := range p.readings(card, ingest.Name(path)) {
+			readings, err := p.readings(card, path)
+			if err != nil {
+				errs = append(errs, refused{err})
+				continue
+			}
+			for _, reading := range readings {
 				take(input{path: path, card: reading.card, scope: scope, id: reading.id})
 			}
 			if ctx.Err() != nil {
@@ -884,18 +889,37 @@ type tableReading struct {
 	card *ingest.Card
 }
 
-// readings are the passes over a file: one, or one for each level of the project where the rows are of several.
-func (p *project) readings(card *ingest.Card, base string) []tableReading {
-	if card.LevelColumn == "" {
-		return []tableReading{{card.ID + "/" + base, card}}
-	}
+// readings are the passes over a file: one, or one for each level of the project where the rows are of several, or are counted in
+// the zones of several.
+func (p *project) readings(card *ingest.Card, path string) ([]tableReading, error) {
+	base := ingest.Name(path)
 	var list []tableReading
+	if card.Count != nil && len(card.Levels) > 0 {
+		counted, err := card.Counted(path)
+		for _, at := range counted {
+			id := card.ID + "/" + base
+			if at != card && len(list) > 0 {
+				id += "#" + at.Key[0]
+			}
+			if at == card || slices.ContainsFunc(p.Layers, func(l layerConfig) bool { return l.Level == at.Level }) {
+				list = append(list, tableReading{id, at})
+			}
+		}
+		if err == nil && len(list) == 0 {
+			err = fmt.Errorf("%s: its rows are counted by %s, levels that the project does not have: add a layer of one, or take the file out of tables",
+				path, strings.Join(card.LevelsOf(base), ", "))
+		}
+		return list, err
+	}
+	if card.LevelColumn == "" {
+		return []tableReading{{card.ID + "/" + base, card}}, nil
+	}
 	for _, level := range card.LevelsOf(base) {
 		if slices.ContainsFunc(p.Layers, func(l layerConfig) bool { return l.Level == level }) {
 			list = append(list, tableReading{card.ID + "/" + base + "#" + level, card.At(level)})
 		}
 	}
-	return list
+	return list, nil
 }
 
 // An input is a table to bring into the store.
@@ -928,7 +952,8 @@ func ingestTable(ctx context.Context, p *project, st store.Store, in input) erro
 	err = st.PutSource(ctx, src, t, func() (indicators.Source, error) {
 		src, err := source()
 		if err == nil {
-			if src.Rows > 0 || !strings.Contains(in.id, "#") { // a deposit need not have rows of every level
+			// A deposit need not have rows of every level, nor the quarters a facility each.
+			if !strings.Contains(in.id, "#") || src.Rows > 0 && in.card.Count == nil {
 				outside = concerns(in.path, src)
 			}
 			err = outside
