@@ -12,9 +12,11 @@ import (
 	"io"
 	"math"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"text/tabwriter"
 	"time"
 
@@ -273,6 +275,7 @@ type people struct {
 	legal    geo.CRS // of the layers
 	book     *ingest.AddressBook
 
+	ended           bool // there is no row left
 	read, bad, lost int
 	why             map[string]*lines // rows that are not located, by reason
 	how             map[string]int    // addresses by kind of match
@@ -422,64 +425,101 @@ type foundRow struct {
 	why   string // in French, when it is not located
 }
 
+// A locateBlock is some rows on their way: read one after the other, located by any processor, taken in the order of the file.
+type locateBlock struct {
+	rows    []peopleRow
+	system  geo.CRS
+	regions []int32 // of the located rows, one row after the other
+	lines   []byte  // of the rows, as they are written
+	err     error
+	done    chan struct{}
+}
+
+// A peopleRow is one person.
+type peopleRow struct {
+	foundRow
+	line, sex, age int
+	regions        int // how many of the block's are its own
+	address        ingest.Address
+}
+
+// blockRows is how many rows are located at once.
+const blockRows = 2048
+
 // each locates every row, adds it to the counts, and writes it to w when there is one. Every bad cell is named on
 // stderr, without what it holds: that is somebody's.
 func (f *people) each(ctx context.Context, layers []*locatedLayer, c *counts, w io.Writer) error {
-	var out *rowWriter
+	var out *bufio.Writer
 	if w != nil {
-		out = newRowWriter(w, layers)
+		out = bufio.NewWriterSize(w, 1<<16)
+		if err := writeRowHeader(out, layers); err != nil {
+			return err
+		}
 	}
-	var regions, zones []int32
-	var hits []int
-	for f.rows.Next() {
-		cells := f.rows.Cells()
-		if !slices.ContainsFunc(cells, func(s string) bool { return strings.TrimSpace(s) != "" }) {
-			continue
-		}
-		if f.read++; f.read%4096 == 0 {
-			if err := ctx.Err(); err != nil {
-				return err
+	var all sync.WaitGroup
+	defer all.Wait()
+	running, stop := context.WithCancel(ctx)
+	defer stop()
+	workers := runtime.GOMAXPROCS(0)
+	inOrder, toLocate := make(chan *locateBlock, 2*workers), make(chan *locateBlock)
+	all.Go(func() {
+		defer close(inOrder)
+		defer close(toLocate)
+		for b := f.readBlock(); b != nil; b = f.readBlock() {
+			select {
+			case inOrder <- b:
+			case <-running.Done():
+				return
+			}
+			select {
+			case toLocate <- b:
+			case <-running.Done():
+				return
 			}
 		}
-		sex, age := f.person(cells)
-		r := f.find(cells)
-		if f.bad > 0 {
-			continue // refused in the end: only to name the other bad cells
-		}
-		regions, zones = append(regions[:0], 0), zones[:0]
-		if r.ok {
-			lon, lat := f.system.Inverse(r.x, r.y)
-			for _, l := range layers {
-				x, y := r.x, r.y
-				if l.system.EPSG != f.system.EPSG {
-					x, y = l.system.Forward(lon, lat)
-				}
-				hits = l.locator.All(hits[:0], x, y)
-				if l.counted {
-					for _, z := range hits {
-						regions = append(regions, l.first+int32(z))
-					}
-					if len(hits) == 0 {
-						regions = append(regions, l.first+int32(len(l.set.Zones)))
-					}
-				}
-				if out != nil {
-					out.hits(l, hits, x, y)
-				}
+	})
+	for range workers {
+		all.Go(func() {
+			for b := range toLocate {
+				f.locateBlock(b, layers, out != nil)
+				close(b.done)
 			}
-			c.add(regions, sex, age)
-		} else {
+		})
+	}
+	for b := range inOrder {
+		select {
+		case <-b.done:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+		if b.err != nil {
+			return b.err
+		}
+		regions := b.regions
+		for i := range b.rows {
+			r := &b.rows[i]
+			if r.ok {
+				c.add(regions[:r.regions], r.sex, r.age)
+				regions = regions[r.regions:]
+				if f.book != nil {
+					f.how[r.match.Kind]++
+				}
+				continue
+			}
 			f.lost++
 			if f.why[r.why] == nil {
 				f.why[r.why] = &lines{}
 			}
-			f.why[r.why].add(f.rows.Line())
+			f.why[r.why].add(r.line)
 		}
 		if out != nil {
-			if err := out.write(f.rows.Line(), r, f.book != nil); err != nil {
+			if _, err := out.Write(b.lines); err != nil {
 				return err
 			}
 		}
+	}
+	if err := ctx.Err(); err != nil {
+		return err
 	}
 	if err := f.rows.Err(); err != nil {
 		return refused{err}
@@ -488,9 +528,91 @@ func (f *people) each(ctx context.Context, layers []*locatedLayer, c *counts, w 
 		return refused{fmt.Errorf("%s: %d bad cells, named above: correct them, or leave empty what is not known", f.path, f.bad)}
 	}
 	if out != nil {
-		return out.flush()
+		return out.Flush()
 	}
 	return nil
+}
+
+// readBlock reads the next rows; nil after the last. Once a cell is bad the file is refused in the end: it is only read to name
+// the other bad cells.
+func (f *people) readBlock() *locateBlock {
+	if f.ended {
+		return nil
+	}
+	b := &locateBlock{rows: make([]peopleRow, 0, blockRows), done: make(chan struct{})}
+	for n := 0; n < blockRows; n++ {
+		if !f.rows.Next() {
+			f.ended = true
+			break
+		}
+		cells := f.rows.Cells()
+		if !slices.ContainsFunc(cells, func(s string) bool { return strings.TrimSpace(s) != "" }) {
+			continue
+		}
+		f.read++
+		r := peopleRow{line: f.rows.Line()}
+		r.sex, r.age = f.person(cells)
+		if f.book != nil {
+			r.address = f.address(cells)
+		} else {
+			r.foundRow = f.find(cells)
+		}
+		if f.bad == 0 {
+			b.rows = append(b.rows, r)
+		}
+	}
+	if f.book != nil && f.system == (geo.CRS{}) {
+		f.system, _ = geo.ByEPSG(4326)
+	}
+	b.system = f.system
+	return b
+}
+
+// locateBlock locates rows that were read; it changes nothing but the block.
+func (f *people) locateBlock(b *locateBlock, layers []*locatedLayer, write bool) {
+	var out *rowWriter
+	var text bytes.Buffer
+	if write {
+		out = newRowWriter(&text, layers)
+	}
+	var hits []int
+	for i := range b.rows {
+		r := &b.rows[i]
+		if f.book != nil {
+			r.foundRow = f.match(r.address)
+		}
+		if r.ok {
+			before := len(b.regions)
+			b.regions = append(b.regions, 0)
+			lon, lat := b.system.Inverse(r.x, r.y)
+			for _, l := range layers {
+				x, y := r.x, r.y
+				if l.system.EPSG != b.system.EPSG {
+					x, y = l.system.Forward(lon, lat)
+				}
+				hits = l.locator.All(hits[:0], x, y)
+				if l.counted {
+					for _, z := range hits {
+						b.regions = append(b.regions, l.first+int32(z))
+					}
+					if len(hits) == 0 {
+						b.regions = append(b.regions, l.first+int32(len(l.set.Zones)))
+					}
+				}
+				if out != nil {
+					out.hits(l, hits, x, y)
+				}
+			}
+			r.regions = len(b.regions) - before
+		}
+		if out != nil {
+			out.write(r.line, r.foundRow, f.book != nil)
+		}
+	}
+	if out != nil {
+		out.csv.Flush()
+		b.lines, b.err = text.Bytes(), out.csv.Error()
+	}
 }
 
 // reject names a bad cell.
@@ -508,11 +630,8 @@ func at(cells []string, i int) string {
 
 func trimmed(cells []string, i int) string { return strings.Trim(at(cells, i), " \t\u00a0\u202f") }
 
-// find says where a row is.
+// find says where the coordinates of a row are.
 func (f *people) find(cells []string) foundRow {
-	if f.book != nil {
-		return f.findAddress(cells)
-	}
 	sx, sy := trimmed(cells, f.x), trimmed(cells, f.y)
 	if sx == "" && sy == "" {
 		return foundRow{why: "sans coordonnées"}
@@ -570,8 +689,8 @@ func (f *people) find(cells []string) foundRow {
 	return foundRow{x: x, y: y, ok: true}
 }
 
-func (f *people) findAddress(cells []string) foundRow {
-	var a ingest.Address
+// address is that of a row.
+func (f *people) address(cells []string) (a ingest.Address) {
 	for _, part := range f.parts {
 		s := trimmed(cells, part.column)
 		if s == "" {
@@ -583,6 +702,11 @@ func (f *people) findAddress(cells []string) foundRow {
 		}
 		*into += s
 	}
+	return a
+}
+
+// match says where an address is.
+func (f *people) match(a ingest.Address) foundRow {
 	if a.Text == "" {
 		return foundRow{why: "adresse vide", match: ingest.Match{Kind: ingest.MatchNone}}
 	}
@@ -593,10 +717,6 @@ func (f *people) findAddress(cells []string) foundRow {
 	case m.Score < f.o.minScore:
 		m.Kind = ingest.MatchNone
 		return foundRow{match: m, why: "rapprochement trop incertain (score sous " + indicators.FormatNumber(f.o.minScore) + ")"}
-	}
-	f.how[m.Kind]++
-	if f.system == (geo.CRS{}) {
-		f.system, _ = geo.ByEPSG(4326)
 	}
 	return foundRow{x: m.Lon, y: m.Lat, match: m, ok: true}
 }
@@ -751,7 +871,6 @@ func (l *lines) String() string {
 // A rowWriter writes one line a row: codes by layer, the nearest quarter, the match of the address. What the file
 // says of the person is not copied: the line number tells which one it is.
 type rowWriter struct {
-	buf      *bufio.Writer
 	csv      *csv.Writer
 	layers   []*locatedLayer
 	codes    []string
@@ -765,16 +884,21 @@ type rowWriter struct {
 const farthest = 50_000
 
 func newRowWriter(w io.Writer, layers []*locatedLayer) *rowWriter {
-	buf := bufio.NewWriterSize(w, 1<<16)
-	r := &rowWriter{buf: buf, csv: csv.NewWriter(buf), layers: layers, distance: math.Inf(1)}
+	r := &rowWriter{csv: csv.NewWriter(w), layers: layers, distance: math.Inf(1)}
 	r.csv.UseCRLF = true
+	return r
+}
+
+func writeRowHeader(w io.Writer, layers []*locatedLayer) error {
+	r := newRowWriter(w, layers)
 	header := []string{"ligne", "statut"}
 	for _, l := range layers {
 		header = append(header, string(l.set.Layer))
 	}
 	header = append(header, "quartier_proche", "couche_proche", "distance_m", "rapprochement", "score", "adresse_trouvee", "motif")
-	r.csv.Write(header) //nolint:errcheck // flush returns it
-	return r
+	r.csv.Write(header) //nolint:errcheck // kept for Error
+	r.csv.Flush()
+	return r.csv.Error()
 }
 
 // hits notes the zones of a layer a row lies in, and the nearest quarter.
@@ -795,7 +919,7 @@ func (r *rowWriter) hits(l *locatedLayer, hits []int, x, y float64) {
 	}
 }
 
-func (r *rowWriter) write(line int, row foundRow, address bool) error {
+func (r *rowWriter) write(line int, row foundRow, address bool) {
 	rec := append(r.record[:0], strconv.Itoa(line))
 	if row.ok {
 		rec = append(append(rec, "localise"), r.codes...)
@@ -817,12 +941,7 @@ func (r *rowWriter) write(line int, row foundRow, address bool) error {
 	}
 	r.record = append(rec, row.why)
 	r.codes, r.near, r.nearIn, r.distance = r.codes[:0], "", "", math.Inf(1)
-	return r.csv.Write(r.record)
-}
-
-func (r *rowWriter) flush() error {
-	r.csv.Flush()
-	return cmp.Or(r.csv.Error(), r.buf.Flush())
+	r.csv.Write(r.record) //nolint:errcheck // kept for Error
 }
 
 // A tally counts people by sex and age band.

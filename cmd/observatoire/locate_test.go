@@ -9,6 +9,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -608,5 +609,49 @@ indicators: []
 			}
 			b.ReportMetric(points*float64(b.N)/b.Elapsed().Minutes(), "points/min")
 		})
+	}
+}
+
+// The same bytes whatever the number of processors, of what is counted and of what is said.
+func TestLocateOnAllProcessors(t *testing.T) {
+	dir := demoProject(t)
+	must(t, "-C", dir, "run", "--publish", "--by", "test")
+	var points, bad strings.Builder
+	points.WriteString("x;y;sexe;age\n")
+	for i := range 9000 {
+		switch {
+		case i%97 == 0:
+			points.WriteString(";;F;20\n")
+		default:
+			fmt.Fprintf(&points, "%d;%d;%s;%d\n", 858000+i*37%9000, 6265000+i*53%16000, []string{"F", "H"}[i%2], i%90)
+		}
+	}
+	bad.WriteString(points.String())
+	bad.WriteString("1;2;F;20\n860000;6270000;zut;20\n")
+	for name, text := range map[string]string{"points.csv": points.String(), "bad.csv": bad.String()} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	run := func(procs int) (results []string) {
+		defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(procs))
+		rows := filepath.Join(dir, "rows.csv")
+		for _, args := range [][]string{{"points.csv", "--format", "csv"}, {"points.csv", "--rows", "-o", rows}, {"bad.csv", "--format", "csv"}} {
+			args[0] = filepath.Join(dir, args[0])
+			code, out, errs := cli(t, append([]string{"-C", dir, "locate", "--sex", "sexe", "--age", "age"}, args...)...)
+			results = append(results, fmt.Sprint(code, "\n", out, errs))
+		}
+		text, err := os.ReadFile(rows)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return append(results, string(text))
+	}
+	one, many := run(1), run(4)
+	if diff := cmp.Diff(one, many); diff != "" {
+		t.Errorf("on one processor and on four (-one +four):\n%s", diff)
+	}
+	if n := strings.Count(one[3], "\n"); n != 9001 || !strings.HasPrefix(one[0], "0\n") || !strings.HasPrefix(one[2], "3\n") || !strings.Contains(one[2], "bad.csv:9003: sexe: ") {
+		t.Errorf("%d lines of rows\n%.300s\n%s", n, one[0], one[2])
 	}
 }
