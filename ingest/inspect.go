@@ -537,6 +537,9 @@ func yearPlace(name string) (year, from, to int, ok bool) {
 		}
 		y, _ := strconv.Atoi(name[m[2]:m[3]])
 		if m[3]-m[2] == 2 {
+			if wordYear.MatchString(name[max(0, m[2]-2):m[3]]) && !ok { // the end of a year too old to be one: "Ménages en 1905"
+				continue
+			}
 			if y += 2000; y > 2049 {
 				y -= 100
 			}

@@ -474,6 +474,7 @@ func TestYearPlace(t *testing.T) {
 	for name, want := range map[string]string{
 		"P22_POP": "P{AA}_POP", "DISP_MED14": "DISP_MED{AA}", "pop_2017": "pop_{AAAA}", "Jeunes suivis 2023": "Jeunes suivis {AAAA}",
 		"Ménages (2019)": "Ménages ({AAAA})", "2019": "{AAAA}",
+		"Ménages en 1905": "", "Ménages en 1975": "Ménages en {AAAA}", "RFUCQ201": "RFUCQ2{AA}",
 		"Évolution 2013 2018": "", "Évolution 2013-2018": "", "evol_1622": "", "P18_RP_ACH05": "P{AA}_RP_ACH05", "Taux (%)": "",
 	} {
 		got := ""

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -43,7 +44,7 @@ func (a *app) demoCmd() *cobra.Command {
 					return err
 				}
 				if noServe {
-					a.say("the project is in %s: `observatoire -C %s serve` shows it", dir, dir)
+					a.say("the project is in %s: `observatoire -C %s serve` shows it", dir, quoted(dir))
 					return nil
 				}
 				return a.serve(ctx, p, st, o)
@@ -77,6 +78,14 @@ func writeTree(tree fs.FS, dir string) error {
 	})
 }
 
+// quoted is a path as it is typed in a command, in quotes where it holds a space or a sign that a shell takes for its own.
+func quoted(path string) string {
+	if strings.ContainsAny(path, " \t'&();<>|*?$`!#") {
+		return `"` + path + `"`
+	}
+	return path
+}
+
 func (a *app) initCmd() *cobra.Command {
 	return &cobra.Command{
 		Use:     "init DIR",
@@ -96,7 +105,7 @@ func (a *app) initCmd() *cobra.Command {
 					return err
 				}
 			}
-			a.say("project started in %s: edit %s, then `observatoire -C %s run`", dir, filepath.Join(dir, projectFile), dir)
+			a.say("project started in %s: edit %s, then `observatoire -C %s run`", dir, filepath.Join(dir, projectFile), quoted(dir))
 			return nil
 		},
 	}

@@ -116,6 +116,11 @@ func (a *app) interpolate(ctx context.Context, in *interpolation) error {
 	if err != nil {
 		return err
 	}
+	for _, p := range plan {
+		if len(source.Rows) > 0 && !p.hasAny(len(source.Rows)) {
+			a.say("warning: %s: %s: no figure in any of its %d rows: the result has none either; name another column, or fill it in", source.Path, p.name, len(source.Rows))
+		}
+	}
 	seen := []string{idColumn, "couverture"}
 	for _, p := range plan {
 		if slices.Contains(seen, p.name) {
@@ -232,6 +237,16 @@ type plannedColumn struct {
 	counts []geo.Figure
 	has    func(source int) bool // the source has all the figures it takes
 	carry  func(t *geo.Transfer, by geo.Divisor) []geo.Carried
+}
+
+// hasAny says whether one of so many sources at least has the figures.
+func (p *plannedColumn) hasAny(sources int) bool {
+	for i := range sources {
+		if p.has(i) {
+			return true
+		}
+	}
+	return false
 }
 
 // plan reads the columns that are asked for. Every bad cell is in the error.

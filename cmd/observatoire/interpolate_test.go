@@ -229,3 +229,15 @@ func TestInterpolateReal(t *testing.T) {
 		t.Errorf("exit %d\n%s%s", code, stdout, stderr)
 	}
 }
+
+func TestInterpolateAnEmptyColumn(t *testing.T) {
+	source := drawn(t, "sources.geojson", `{"id":"a","pop":1,"vide":null} 2 3 1 1`, `{"id":"b","pop":2,"vide":""} 2 4 1 1`)
+	target := drawn(t, "cibles.geojson", `{"code":"T1"} 2 3 1 2`)
+	code, out, errs := cli(t, "interpolate", "--source", source, "--target", target, "--extensive", "pop,vide")
+	if want := "warning: " + source + ": vide: no figure in any of its 2 rows: the result has none either"; code != exitDone || !strings.Contains(errs, want) || strings.Contains(errs, ": pop: no figure") {
+		t.Errorf("exit %d\n%s\nwant %s", code, errs, want)
+	}
+	if rows := readCSV(t, out); len(rows) != 1 || rows[0]["pop"] != "3" || rows[0]["vide"] != "" {
+		t.Errorf("carried:\n%s", out)
+	}
+}

@@ -532,6 +532,14 @@ func TestNoIndicatorForACard(t *testing.T) {
 	}
 }
 
+// The next command that init tells can be pasted as it is.
+func TestInitInAFolderWithSpaces(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "politique de la ville")
+	if _, _, errs := cli(t, "init", dir); !strings.Contains(errs, "`observatoire -C \""+dir+"\" run`") {
+		t.Errorf("init:\n%s", errs)
+	}
+}
+
 func TestUnknownCommand(t *testing.T) {
 	for args, want := range map[string]string{
 		"portail -o p":           `unknown command "portail" (the nearest: `,
