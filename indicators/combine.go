@@ -31,6 +31,10 @@ type estimate struct {
 
 	from  *terms // what it was made of
 	parts []part
+
+	sampled  bool    // of the census
+	variance float64 // that of v, by sampling; why says why it is not known
+	why      string
 }
 
 // The share of a zone that must be behind an estimate for it to stand. A rate may rest on half of the zone,
@@ -218,6 +222,7 @@ type terms struct {
 
 	threshold       Opt // under which a person is poor, where the definition counts them
 	thresholdSource string
+	sampling        *sampling // nil for what is not of the census
 
 	joined [8]joining // the latest lists of sources that were made
 	next   int
@@ -296,6 +301,7 @@ func (t *terms) scale() float64 {
 func (t *terms) combine(method string, parts []part, w []float64) estimate {
 	e := estimate{method: method}
 	num, den, cover, weight, inside, total := 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
+	var sp spread
 	missing := NonDisponible
 	whole := method == MethodeConsolides || method == MethodeAgregation // whole zones, of which a part is inside
 	var source, source2 string                                          // of the part before
@@ -328,6 +334,9 @@ func (t *terms) combine(method string, parts []part, w []float64) estimate {
 		}
 		num += share * n
 		den += share * d
+		if t.sampling != nil {
+			sp.add(t.sampling, share, n, d, p.zone)
+		}
 		weight += mass
 		if whole {
 			inside += mass * p.inside
@@ -367,6 +376,10 @@ func (t *terms) combine(method string, parts []part, w []float64) estimate {
 	default:
 		e.v = t.scale() * num / den
 	}
+	if t.sampling != nil && e.statut == Disponible {
+		e.sampled = true
+		e.variance, e.why = t.variance(sp, num, den)
+	}
 	return e
 }
 
@@ -404,7 +417,7 @@ func (t *terms) countVars() []string {
 // have a value must cover at least need of the zone.
 func (t *terms) mean(method string, parts []part, need float64) estimate {
 	e := estimate{method: method}
-	sum, cover, inside := 0.0, 0.0, 0.0
+	sum, variance, cover, inside := 0.0, 0.0, 0.0, 0.0
 	missing := NonDisponible
 	for _, p := range parts {
 		v, st, source, flagged := t.value(p.zone)
@@ -413,6 +426,11 @@ func (t *terms) mean(method string, parts []part, need float64) estimate {
 			continue
 		}
 		sum += v
+		if t.sampling != nil {
+			x, why := t.varianceOf(p.zone, v)
+			variance += x
+			e.why = cmp.Or(e.why, why)
+		}
 		cover += p.of
 		inside += p.inside
 		e.n++
@@ -425,6 +443,7 @@ func (t *terms) mean(method string, parts []part, need float64) estimate {
 		return e
 	}
 	e.v = sum / float64(e.n)
+	e.sampled, e.variance = t.sampling != nil, variance/float64(e.n)/float64(e.n)
 	e.partMax = 1 / float64(e.n)
 	e.inside = inside / float64(e.n)
 	return e

@@ -88,6 +88,9 @@ type computation struct {
 	cuts  map[partsKey][]cut  // of the same
 	whole map[wholeKey][]part // the components of references, with what each is of the whole
 	lock  sync.Mutex          // held to look into whole
+
+	surveyed  map[layerYear][]Opt // part of each zone's people that is surveyed by sample
+	surveying sync.Mutex          // held to look into surveyed
 }
 
 type wholeKey struct {
@@ -541,6 +544,7 @@ func (c *computation) terms(def *Definition, layer geo.Layer, sexe string, mil i
 		}
 	}
 	t.threshold, t.thresholdSource = c.threshold(def, sexe, mil)
+	t.sampling = c.sampling(t)
 	return t
 }
 
@@ -595,8 +599,12 @@ func (c *computation) producer(t *terms, key Key, z int) (Value, bool) {
 	switch {
 	case flagged:
 		out.Fiabilite, out.Note = Fragile, "valeur signalée par le producteur"
-	case t.def.Rule == Somme && t.def.Unit == "habitants" && v < 200:
+	case t.def.Rule == Somme && (t.def.Unit == "habitants" || t.sampling != nil) && v < censusSmall:
 		out.Fiabilite, out.Note = Fragile, "effectif inférieur à 200"
+	}
+	if t.sampling != nil {
+		variance, why := t.varianceOf(z, v)
+		out.interval(t.def, variance, why)
 	}
 	somme, passed, note := t.made(z, true)
 	switch {
@@ -750,6 +758,9 @@ func (e *estimate) value(key Key, code string, def *Definition) Value {
 	if def.Rule == Somme && e.method == MethodeSurface && e.inside < publishableInside {
 		v.Fiabilite = Insuffisante
 		v.Note = "effectif réparti au prorata de la surface : table de travail"
+	}
+	if e.sampled {
+		v.interval(def, e.variance, e.why)
 	}
 	return v
 }

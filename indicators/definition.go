@@ -37,6 +37,8 @@ type Definition struct {
 	// variable that weights it (persons).
 	Deciles []string `yaml:"deciles,omitempty" json:"deciles,omitempty"`
 	Weight  string   `yaml:"weight,omitempty" json:"weight,omitempty"`
+	// Base is whom a census percentage is of, where no source gives its two terms: its sampling error depends on it.
+	Base *Base `yaml:"base,omitempty" json:"base,omitempty"`
 
 	// Of is the indicator whose distribution this one is read from: its deciles and weight hold here too. Quantile
 	// (between 0 and 1) is the point read; divided by the point Over when that is given, for a rapport interdécile.

@@ -134,8 +134,12 @@ func (c *comparer) noise(def *Definition, v *Value) (n Opt, why string) {
 	case v.Fiabilite == Insuffisante:
 		return Opt{}, "fiabilité insuffisante"
 	case v.IC95Bas.OK && v.IC95Haut.OK:
-		return Some((v.IC95Haut.V - v.IC95Bas.V) / 2), "intervalle de confiance à 95 %"
-	case ofCensus:
+		half, methods := max(v.IC95Haut.V-v.V, v.V-v.IC95Bas.V), (v.Max.V-v.Min.V)/2 // a bound may have been clipped
+		if v.Nature == Estimation && v.Methode != MethodeAgregation && v.Min.OK && v.Max.OK && methods > half {
+			return Some(methods), "étendue des méthodes"
+		}
+		return Some(half), "intervalle de confiance à 95 %"
+	case (ofCensus || strings.Contains(v.Note, noInterval)) && !strings.Contains(v.Note, exhaustif):
 		return Opt{}, "recensement dont la marge d'échantillonnage n'est pas connue"
 	case v.Nature == Estimation && v.Methode != MethodeAgregation && v.Min.OK && v.Max.OK:
 		return Some((v.Max.V - v.Min.V) / 2), "étendue des méthodes"

@@ -29,6 +29,7 @@ type facts struct {
 	Somme      []bool    // made of points; nil when none is
 	Notes      []string  // why figures were corrected, and how they were carried; nil when none was
 	Passed     []Passed  // nil when no table of passage brought any
+	Survey     survey    // of the census, that they come from
 	As         geo.Layer // the layer the producer's codes refer to, when it is not the one they were met with
 }
 
@@ -164,6 +165,7 @@ func newBook(layers []geo.ZoneSet, columns []Column, sources []Source, as map[ge
 		if own != layer {
 			f.As = own
 		}
+		f.Survey = max(f.Survey, c.survey())
 		where := columnName(c, bySource[c.Source])
 		positions := at.of(c.Codes, set)
 		for i, code := range c.Codes {

@@ -173,6 +173,7 @@ type Column struct {
 
 	// What the card of the source says of the variable.
 	Exploitation string // of the census: "principale", "complementaire", or empty
+	Census       bool   // a figure of the census survey
 	Enquetes     []int  // the annual census surveys behind the millésime, in order; nil when it is no census figure
 }
 

@@ -809,12 +809,12 @@ func (c *Card) Describe(s *indicators.Source, columns []indicators.Column) {
 	for i := range columns {
 		col := &columns[i]
 		if c.Long != nil {
-			col.Exploitation, col.Enquetes = c.Long.Exploitation, c.Long.Enquetes.Of(col.Millesime)
+			col.Census, col.Exploitation, col.Enquetes = c.Long.Census, c.Long.Exploitation, c.Long.Enquetes.Of(col.Millesime)
 			continue
 		}
 		for _, v := range c.Variables {
 			if v.ID == col.Variable {
-				col.Exploitation, col.Enquetes = v.Exploitation, v.Enquetes.Of(col.Millesime)
+				col.Census, col.Exploitation, col.Enquetes = v.Census, v.Exploitation, v.Enquetes.Of(col.Millesime)
 			}
 		}
 	}
