@@ -23,7 +23,9 @@ const (
 	codings
 )
 
-func (c coding) String() string { return [...]string{"identity", "gzip", "zstd"}[c] }
+var encodingNames = []string{"identity", "gzip", "zstd"}
+
+func (c coding) String() string { return encodingNames[c] }
 
 // tagSuffix tells the tags of the codings apart: a strong tag names bytes.
 func (c coding) tagSuffix() string { return [...]string{"", "-gzip", "-zstd"}[c] }

@@ -123,9 +123,9 @@ func (s *Server) observe(next http.Handler) http.Handler {
 			if s.o.Access == nil {
 				return
 			}
-			attrs := make([]slog.Attr, 0, 9)
+			attrs := make([]slog.Attr, 0, 8)
 			attrs = append(attrs, slog.String("id", id), slog.String("client", s.client(r)), slog.String("method", r.Method), slog.String("path", r.URL.Path),
-				slog.String("route", route), slog.Int("status", w.status), slog.Int64("bytes", w.bytes), slog.Duration("took", took))
+				slog.Int("status", w.status), slog.Int64("bytes", w.bytes), slog.Duration("took", took))
 			if w.token != nil {
 				attrs = append(attrs, slog.String("token_name", w.token.Name))
 			}

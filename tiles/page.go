@@ -181,7 +181,6 @@ func writeErrorPage(w http.ResponseWriter, title string, p *problem) {
 	}
 	var buf bytes.Buffer
 	err := pageTemplate.ExecuteTemplate(&buf, "error", map[string]any{"CSS": template.CSS(pageCSS), "Title": title, "Problem": p})
-	w.Header().Set("Content-Security-Policy", pagePolicy)
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	w.WriteHeader(p.Status)
 	if err == nil {

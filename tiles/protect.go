@@ -138,8 +138,6 @@ func (s *Server) secure(h http.Header, r *http.Request) {
 	}
 	h["Access-Control-Expose-Headers"] = exposed
 	h["X-Content-Type-Options"] = noSniff
-	h["Referrer-Policy"] = noReferrer
-	h["Permissions-Policy"] = noDevice
 	h["Content-Security-Policy"] = s.closedPolicy
 	if r.TLS != nil || strings.HasPrefix(s.o.BaseURL, "https://") {
 		h["Strict-Transport-Security"] = strictTransport
@@ -151,10 +149,15 @@ var (
 	anyOrigin       = []string{"*"}
 	exposed         = []string{"ETag, Link, Content-Disposition, Retry-After, X-Request-Id"}
 	noSniff         = []string{"nosniff"}
-	noReferrer      = []string{"no-referrer"}
-	noDevice        = []string{"camera=(), geolocation=(), microphone=(), payment=(), usb=()"}
 	strictTransport = []string{"max-age=31536000"}
 )
+
+// page sets what matters to pages alone.
+func (s *Server) page(h http.Header) {
+	h.Set("Content-Security-Policy", s.policy(h.Get("Content-Security-Policy")))
+	h.Set("Referrer-Policy", "no-referrer")
+	h.Set("Permissions-Policy", "camera=(), geolocation=(), microphone=(), payment=(), usb=()")
+}
 
 const (
 	noFrame = "frame-ancestors 'none'"

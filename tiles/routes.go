@@ -59,7 +59,7 @@ type Server struct {
 	work         chan struct{}          // places for those who ask for what is not ready
 	metrics      *metrics
 	closedPolicy []string
-	vary         string
+	vary         []string
 
 	lostAt   atomic.Int64 // Unix nanoseconds of when the store stopped answering; 0 while it answers
 	draining atomic.Bool
@@ -126,9 +126,9 @@ func NewServer(o Options) *Server {
 		o.CacheBytes = 64 << 20
 	}
 	o.BaseURL = strings.TrimRight(o.BaseURL, "/")
-	s := &Server{o: o, desk: make(chan struct{}, workbookPlaces), work: make(chan struct{}, workPlaces*runtime.GOMAXPROCS(0)), vary: "Accept-Encoding"}
+	s := &Server{o: o, desk: make(chan struct{}, workbookPlaces), work: make(chan struct{}, workPlaces*runtime.GOMAXPROCS(0)), vary: []string{"Accept-Encoding"}}
 	if len(o.Tokens) > 0 {
-		s.vary += ", Authorization"
+		s.vary[0] += ", Authorization"
 	}
 	s.closedPolicy = []string{s.policy(closedPolicy)}
 	s.metrics = newMetrics(s)
@@ -368,11 +368,10 @@ func (s *Server) edition(name string) (sv *served, fixed bool) {
 func (s *Server) data(h handler) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		header := w.Header()
-		for _, v := range header["Vary"] { // Origin, where scripts of some sites only may read
-			header["Vary"] = []string{v + ", " + s.vary}
-		}
-		if header["Vary"] == nil {
-			header["Vary"] = []string{s.vary}
+		if v := header["Vary"]; v == nil {
+			header["Vary"] = s.vary
+		} else { // Origin, where scripts of some sites only may read
+			header["Vary"] = []string{v[0] + ", " + s.vary[0]}
 		}
 		name := chi.URLParam(r, "edition")
 		sv, fixed := s.edition(name)
@@ -402,7 +401,8 @@ func (s *Server) data(h handler) http.HandlerFunc {
 		var tag [34]byte
 		tag[0], tag[33] = '"', '"'
 		hex.Encode(tag[1:33], key[:])
-		header["Etag"] = []string{string(tag[:])}
+		values := [2]string{string(tag[:])} // one allocation for both headers
+		header["Etag"] = values[0:1:1]
 		switch {
 		case who != nil:
 			header["Cache-Control"] = privately
@@ -442,11 +442,12 @@ func (s *Server) data(h handler) http.HandlerFunc {
 			header[name] = v
 		}
 		if c != identity {
-			header["Content-Encoding"] = []string{c.String()}
-			header["Etag"] = []string{string(tag[:33]) + c.tagSuffix() + `"`}
+			header["Content-Encoding"] = encodingNames[c : c+1 : c+1]
+			values[0] = string(tag[:33]) + c.tagSuffix() + `"`
 		}
 		if a.status != http.StatusNoContent {
-			header["Content-Length"] = []string{strconv.Itoa(len(body))}
+			values[1] = strconv.Itoa(len(body))
+			header["Content-Length"] = values[1:2:2]
 		}
 		w.WriteHeader(a.status)
 		_, _ = w.Write(body) // the client is gone when this fails
@@ -551,8 +552,8 @@ func (s *Server) answer(w http.ResponseWriter, r *http.Request, h handler, p *pu
 // public are a handler's headers as they are sent.
 func (s *Server) public(h http.Header) http.Header {
 	h.Del("Content-Length") // it depends on the coding
-	if p := h.Get("Content-Security-Policy"); p != "" {
-		h.Set("Content-Security-Policy", s.policy(p))
+	if h.Get("Content-Security-Policy") != "" {
+		s.page(h)
 	}
 	return h
 }
@@ -650,6 +651,8 @@ func (s *Server) fail(w http.ResponseWriter, r *http.Request, err error) {
 		}
 	}
 	if r.URL.Path == "/" {
+		h.Set("Content-Security-Policy", pagePolicy)
+		s.page(h)
 		writeErrorPage(w, s.o.Title, &answer)
 		return
 	}
