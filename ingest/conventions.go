@@ -135,6 +135,8 @@ func LoadConventions(name string, b []byte) ([]Convention, error) {
 			c.Threshold = fiscalThreshold
 		case c.Fiscal && c.Threshold < fiscalThreshold:
 			no("threshold", "%d: at least %d for fiscal data", c.Threshold, fiscalThreshold)
+		case c.Threshold < 0:
+			no("threshold", "%d: a number of units, such as 5: counts under it are withheld; 1 where the convention sets none", c.Threshold)
 		case c.Threshold < 1:
 			no("threshold", "missing: counts under it are withheld; %d for fiscal data (fiscal: true), 1 where the convention sets none", fiscalThreshold)
 		}

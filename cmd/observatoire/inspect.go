@@ -61,14 +61,23 @@ func (a *app) inspect(ctx context.Context, args []string, format string, writeCa
 		files = append(files, found...)
 	}
 	list := make([]*ingest.Inspection, 0, len(files))
-	var refusals []string
+	var refusals, problems []string
+	total, what := 0, "files"
 	for i, f := range files {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
 		r := in.Inspect(ctx, f)
-		if r.Refused {
-			refusals = append(refusals, f)
+		if total++; len(r.Parts) == 0 && r.Refused {
+			refusals, problems = append(refusals, f), append(problems, r.Problems...)
+		}
+		for k, part := range r.Parts { // of an archive or a workbook
+			if what = "tables and layers"; k > 0 {
+				total++
+			}
+			if part.Refused {
+				refusals, problems = append(refusals, partName(f, part)), append(problems, part.Problems...)
+			}
 		}
 		list = append(list, r)
 		if format == "table" {
@@ -95,14 +104,10 @@ func (a *app) inspect(ctx context.Context, args []string, format string, writeCa
 	if len(refusals) == 0 {
 		return nil
 	}
-	for _, r := range list {
-		if r.Refused {
-			for _, problem := range r.Problems {
-				a.say("%s", problem)
-			}
-		}
+	for _, problem := range problems {
+		a.say("%s", problem)
 	}
-	return refused{fmt.Errorf("%d of %d files refused: %s", len(refusals), len(files), strings.Join(refusals, ", "))}
+	return refused{fmt.Errorf("%d of %d %s refused: %s", len(refusals), total, what, strings.Join(refusals, ", "))}
 }
 
 // inspector knows the catalogue and, in a project, its cards and its zones. A folder that is no project has none,

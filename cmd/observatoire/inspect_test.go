@@ -1,7 +1,9 @@
 package main
 
 import (
+	"archive/zip"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -177,4 +179,30 @@ func TestLayerOfAFile(t *testing.T) {
 	}
 	edit(t, filepath.Join(dir, projectFile), "contours/qpv.geojson", "contours.gpkg:qpv_2015")
 	must(t, "-C", dir, "run")
+}
+
+// A member of an archive that is refused is a refusal, whatever the others are.
+func TestInspectRefusesAMember(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "lot.zip")
+	f, err := os.Create(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	z := zip.NewWriter(f)
+	for name, text := range map[string]string{"pop_2019.csv": "IRIS;POP\n130470101;12\n130470102;15\n", "page.csv": "<!DOCTYPE html><html><body>404</body></html>"} {
+		w, err := z.Create(name)
+		if err == nil {
+			_, err = w.Write([]byte(text))
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := errors.Join(z.Close(), f.Close()); err != nil {
+		t.Fatal(err)
+	}
+	code, out, errs := cli(t, "inspect", path)
+	if code != exitRefused || !strings.Contains(errs, "this is a web page") || !strings.Contains(errs, "1 of 2 tables and layers refused: "+path+" (page.csv)") || !strings.Contains(out, "POP") {
+		t.Errorf("exit %d\n%s\n%s", code, out, errs)
+	}
 }
