@@ -218,12 +218,18 @@ func disqualify(r *Result) []Alerte {
 				Disqualified, FrenchSigned(c.Moyenne, 1), c.Unite, c.N)
 		}
 	}
+	if len(said) == 0 {
+		return nil
+	}
 	var alerts []Alerte
 	shown := map[group]bool{}
 	for i := range r.Values {
 		v := &r.Values[i]
+		if v.Nature != Estimation || v.Statut != Disponible {
+			continue
+		}
 		g := group{v.Indicateur, v.Couche, v.Methode}
-		if said[g] == "" || v.Nature != Estimation || v.Statut != Disponible {
+		if said[g] == "" {
 			continue
 		}
 		v.Fiabilite, v.Note = Insuffisante, joinNotes(said[g], v.Note)

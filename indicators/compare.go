@@ -6,9 +6,102 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 
 	"observatoire/geo"
 )
+
+// A shownIndex finds the values that are shown, among values in order.
+type shownIndex struct {
+	values []Value
+	by     map[string]map[zoneKey][2]int32 // indicator, then zone: where its values begin and end
+}
+
+// newShownIndex looks through values in order.
+func newShownIndex(values []Value) *shownIndex {
+	s := &shownIndex{values, map[string]map[zoneKey][2]int32{}}
+	list := runs(len(values), func(i, j int) bool { return values[i].Indicateur == values[j].Indicateur })
+	found := make([]map[zoneKey][2]int32, len(list))
+	each(len(list), func(k int) {
+		zones := map[zoneKey][2]int32{}
+		from := list[k][0]
+		for _, x := range runs(list[k][1]-from, func(i, j int) bool {
+			a, b := &values[from+i], &values[from+j]
+			return a.Code == b.Code && a.Couche == b.Couche
+		}) {
+			zones[zoneKey{values[from+x[0]].Couche, values[from+x[0]].Code}] = [2]int32{int32(from + x[0]), int32(from + x[1])}
+		}
+		found[k] = zones
+	})
+	for k, x := range list {
+		s.by[values[x[0]].Indicateur] = found[k]
+	}
+	return s
+}
+
+// at is the value shown for a key and a zone; nil when there is none.
+func (s *shownIndex) at(k Key, code string) *Value {
+	x := s.by[k.Indicateur][zoneKey{k.Couche, code}]
+	lo, hi := x[0], x[1]
+	for lo < hi { // the one that is shown is the first of its millésime and sex
+		m := lo + (hi-lo)/2
+		if v := &s.values[m]; v.Millesime < k.Millesime || v.Millesime == k.Millesime && v.Sexe < k.Sexe {
+			lo = m + 1
+		} else {
+			hi = m
+		}
+	}
+	if lo < x[1] {
+		if v := &s.values[lo]; v.Millesime == k.Millesime && v.Sexe == k.Sexe && v.Retenue {
+			return v
+		}
+	}
+	return nil
+}
+
+// runs cuts n things into runs of alike neighbours: where each begins and ends.
+func runs(n int, alike func(i, j int) bool) (out [][2]int) {
+	for i := 0; i < n; {
+		j := i + 1
+		for j < n && alike(j-1, j) {
+			j++
+		}
+		out, i = append(out, [2]int{i, j}), j
+	}
+	return out
+}
+
+// A target is what a zone is compared to: a reference, or a comparison territory.
+type target struct {
+	layer    geo.Layer
+	zone     int
+	code     string
+	includes bool
+}
+
+// targets are those of a zone, in the order of its gaps.
+func (c *computation) targets(layer geo.Layer, z int) []target {
+	if !c.compared(layer, z) {
+		return nil
+	}
+	var out []target
+	for _, ref := range c.refs {
+		if ref.Level() == layer.Level() {
+			continue
+		}
+		if rz, ok := c.links.reference(layer, z, ref); ok {
+			out = append(out, target{ref, rz, c.layers[ref].Zones[rz].Code, true})
+		}
+	}
+	for _, code := range c.Comparisons[c.layers[layer].Zones[z].Code] {
+		l, rz, _ := c.find(code)
+		out = append(out, target{l, rz, code, false})
+	}
+	slices.SortStableFunc(out, func(a, b target) int {
+		return compareEcarts(c.References, Ecart{Reference: a.layer, ReferenceCode: a.code}, Ecart{Reference: b.layer, ReferenceCode: b.code})
+	})
+	return out
+}
 
 // gaps compares every shown value of the quarters, and of the project's IRIS and communes, with the same
 // indicator, millésime and sex of each reference. Where one of the two is missing the gap says why.
@@ -17,55 +110,79 @@ func (c *computation) gaps(r Result) []Ecart {
 	for i := range r.Indicators {
 		defs[r.Indicators[i].ID] = &r.Indicators[i]
 	}
-	type at struct {
-		Key
-		code string
-	}
-	shown := map[at]*Value{}
-	for i := range r.Values {
-		if v := &r.Values[i]; v.Retenue {
-			shown[at{v.Key, v.Code}] = v
+	targets := map[geo.Layer][][]target{}
+	for _, layer := range c.order {
+		targets[layer] = make([][]target, len(c.layers[layer].Zones))
+		for z := range targets[layer] {
+			targets[layer][z] = c.targets(layer, z)
 		}
 	}
-	var out []Ecart
-	unheld := map[string][]int{} // level → years whose composition the project does not have
-	for i := range r.Values {
-		v := &r.Values[i]
-		if !v.Retenue || defs[v.Indicateur].Registre {
-			continue
+	// each zone of each indicator in turn, with what it is compared to
+	zones := func(x [2]int, do func(list []Value, to []target)) {
+		values := r.Values[x[0]:x[1]]
+		if defs[values[0].Indicateur].Registre {
+			return
 		}
-		set := c.layers[v.Couche]
-		z, _ := set.Index(v.Code)
-		if !c.compared(v.Couche, z) {
-			continue
+		for _, y := range runs(len(values), func(i, j int) bool {
+			return values[i].Code == values[j].Code && values[i].Couche == values[j].Couche
+		}) {
+			v := &values[y[0]]
+			if z, ok := c.layers[v.Couche].Index(v.Code); ok && targets[v.Couche][z] != nil {
+				do(values[y[0]:y[1]], targets[v.Couche][z])
+			}
 		}
-		for _, ref := range c.referenceLayers() {
-			if ref.Level() == v.Couche.Level() {
-				continue
-			}
-			rz, ok := c.links.reference(v.Couche, z, ref)
-			if !ok {
-				continue
-			}
-			key := v.Key
-			key.Couche = ref
-			code := c.layers[ref].Zones[rz].Code
-			e := gap(defs[v.Indicateur], v, ref, code, shown[at{key, code}], true)
-			if why, between := c.outOfForce(v.Couche, z, ref, rz, v.Millesime, shown[at{key, code}]); why != "" && e.Statut == Disponible {
-				e.Statut, e.Motif, e.Ecart, e.Rapport = SansObjet, why, Opt{}, Opt{}
-				if between {
-					e.Statut = NonDisponible
-					unheld[ref.Level()] = append(unheld[ref.Level()], v.Millesime)
+	}
+	list := runs(len(r.Values), func(i, j int) bool { return r.Values[i].Indicateur == r.Values[j].Indicateur })
+	upTo := make([]int, len(list)+1)
+	each(len(list), func(k int) {
+		zones(list[k], func(values []Value, to []target) {
+			for i := range values {
+				if values[i].Retenue {
+					upTo[k+1] += len(to)
 				}
 			}
-			out = append(out, e)
-		}
-		for _, code := range c.Comparisons[v.Code] {
-			key := v.Key
-			key.Couche, _, _ = c.find(code)
-			out = append(out, gap(defs[v.Indicateur], v, key.Couche, code, shown[at{key, code}], false))
-		}
+		})
+	})
+	for k := range list {
+		upTo[k+1] += upTo[k]
 	}
+	shown := newShownIndex(r.Values)
+	out := make([]Ecart, upTo[len(list)])
+	unheld := map[string][]int{} // level → years whose composition the project does not have
+	var lock sync.Mutex
+	each(len(list), func(k int) {
+		at := upTo[k]
+		zones(list[k], func(values []Value, to []target) {
+			for i := range values {
+				v := &values[i]
+				if !v.Retenue {
+					continue
+				}
+				def := defs[v.Indicateur]
+				for _, t := range to {
+					key := v.Key
+					key.Couche = t.layer
+					ref := shown.at(key, t.code)
+					e := &out[at]
+					at++
+					*e = gap(def, v, t.layer, t.code, ref, t.includes)
+					if !t.includes || e.Statut != Disponible {
+						continue
+					}
+					z, _ := c.layers[v.Couche].Index(v.Code)
+					if why, between := c.outOfForce(v.Couche, z, t.layer, t.zone, v.Millesime, ref); why != "" {
+						e.Statut, e.Motif, e.Ecart, e.Rapport = SansObjet, why, Opt{}, Opt{}
+						if between {
+							e.Statut = NonDisponible
+							lock.Lock()
+							unheld[t.layer.Level()] = append(unheld[t.layer.Level()], v.Millesime)
+							lock.Unlock()
+						}
+					}
+				}
+			}
+		})
+	})
 	for level, years := range unheld {
 		slices.Sort(years)
 		years = slices.Compact(years)
@@ -73,7 +190,6 @@ func (c *computation) gaps(r Result) []Ecart {
 			Message: fmt.Sprintf("%s : la composition en vigueur en %s n'est pas au projet, qui en a une avant et une après, différentes : pas d'écart ces "+
 				"années-là, sauf à une valeur publiée. À faire : ajouter aux couches la composition d'une de ces années.", level, yearList(years))})
 	}
-	slices.SortStableFunc(out, func(a, b Ecart) int { return compareEcarts(c.References, a, b) })
 	return out
 }
 
@@ -95,7 +211,7 @@ func (c *computation) outOfForce(layer geo.Layer, z int, ref geo.Layer, rz, year
 	}
 	var other geo.Layer // the composition that differs, next to this one on the side of the year
 	var code string
-	for _, o := range c.referenceLayers() {
+	for _, o := range c.refs {
 		side := year > ref.Vintage() && o.Vintage() > ref.Vintage() || year < ref.Vintage() && o.Vintage() < ref.Vintage()
 		if o.Level() != ref.Level() || !side || other != "" && abs(o.Vintage()-ref.Vintage()) > abs(other.Vintage()-ref.Vintage()) {
 			continue

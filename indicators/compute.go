@@ -86,6 +86,7 @@ type computation struct {
 	scope map[string]bool // communes of the project; nil: all
 	parts map[partsKey][][]part
 	cuts  map[partsKey][]cut  // of the same
+	refs  []geo.Layer         // the layers of the references, in the order they are named
 	whole map[wholeKey][]part // the components of references, with what each is of the whole
 	lock  sync.Mutex          // held to look into whole
 
@@ -134,9 +135,10 @@ func NewTerritory(in Input) (*Territory, error) {
 	for _, set := range in.Overlaps {
 		c.addParts(set)
 	}
+	c.refs = c.referenceLayers()
 	for _, layer := range c.order {
 		for z := range c.layers[layer].Zones {
-			for _, ref := range c.referenceLayers() {
+			for _, ref := range c.refs {
 				if i, ok := c.links.reference(layer, z, ref); ok && slices.Contains(in.Studied, layer.Level()) {
 					c.links.note(ref, i)
 				}
@@ -162,44 +164,63 @@ func NewTerritory(in Input) (*Territory, error) {
 	return c, errors.Join(bad...)
 }
 
-// indicators makes the values of every indicator that has one, in order, on all processors.
+// indicators makes the values of every indicator that has one, in order, on all processors. Each indicator is written where it
+// will stay, give or take the room that the ones before it left.
 func (c *computation) indicators() Result {
 	type made struct {
 		def      Definition
+		slots    []slot
+		from     int // of the room for its values
 		values   []Value
 		compared []Calibration
 	}
 	list := make([]made, len(c.Definitions))
-	var next atomic.Int64
-	var wg sync.WaitGroup
-	for range min(runtime.GOMAXPROCS(0), len(list)) {
-		wg.Go(func() {
-			for i := int(next.Add(1)) - 1; i < len(list); i = int(next.Add(1)) - 1 {
-				m := &list[i]
-				m.def = c.Definitions[i]
-				m.values, m.compared = c.indicator(&m.def)
-			}
-		})
+	order := make([]int, len(list))
+	for i := range list {
+		list[i].def, order[i] = c.Definitions[i], i
 	}
-	wg.Wait()
+	slices.SortStableFunc(order, func(i, j int) int { return cmp.Compare(list[i].def.ID, list[j].def.ID) })
+	each(len(list), func(i int) { list[i].slots = c.slots(&list[i].def) })
+	room := 0
+	for _, i := range order { // values are ordered by indicator first
+		list[i].from = room
+		room += c.most(&list[i].def, list[i].slots)
+	}
 	var r Result
-	n := 0
-	order := make([]int, 0, len(list))
+	r.Values = make([]Value, room)
+	each(len(list), func(i int) {
+		m := &list[i]
+		m.values, m.compared = c.indicator(&m.def, m.slots, r.Values[m.from:m.from:m.from+c.most(&m.def, m.slots)])
+		m.slots = nil
+	})
 	for i := range list {
 		if len(list[i].values) > 0 {
 			r.Indicators = append(r.Indicators, list[i].def)
 			r.Calibrations = append(r.Calibrations, list[i].compared...)
-			n += len(list[i].values)
-			order = append(order, i)
 		}
 	}
-	slices.SortFunc(order, func(i, j int) int { return cmp.Compare(list[i].def.ID, list[j].def.ID) })
-	r.Values = make([]Value, 0, n)
-	for _, i := range order { // values are ordered by indicator first
-		r.Values = append(r.Values, list[i].values...)
-		list[i].values = nil
+	n := 0
+	for _, i := range order {
+		n += copy(r.Values[n:], list[i].values)
+	}
+	if r.Values = r.Values[:n:n]; n < room*4/5 {
+		r.Values = slices.Clone(r.Values)
 	}
 	return r
+}
+
+// each does n things, on all processors.
+func each(n int, do func(i int)) {
+	var next atomic.Int64
+	var wg sync.WaitGroup
+	for range min(runtime.GOMAXPROCS(0), n) {
+		wg.Go(func() {
+			for i := int(next.Add(1)) - 1; i < n; i = int(next.Add(1)) - 1 {
+				do(i)
+			}
+		})
+	}
+	wg.Wait()
 }
 
 // distributed gives the definitions read from another's distribution its deciles and its weight, and tells which
@@ -350,8 +371,10 @@ type Estimates struct {
 func (e *Estimates) Len() int { return len(e.list) }
 
 // Estimates makes those of an indicator.
-func (c *computation) Estimates(def *Definition) *Estimates {
-	e := &Estimates{slots: c.slots(def)}
+func (c *computation) Estimates(def *Definition) *Estimates { return c.estimates(def, c.slots(def)) }
+
+func (c *computation) estimates(def *Definition, slots []slot) *Estimates {
+	e := &Estimates{slots: slots}
 	spots := 0
 	for _, layer := range c.order {
 		if c.estimated(layer) {
@@ -412,9 +435,9 @@ func (c *computation) most(def *Definition, slots []slot) int {
 
 // indicator makes every value of one indicator, in order: what producers say of each zone, and for the quarters and the
 // references what can be made of the zones beneath. The definition is told the order its methods were found to deserve.
-func (c *computation) indicator(def *Definition) ([]Value, []Calibration) {
-	made := c.Estimates(def)
-	out := make([]Value, 0, c.most(def, made.slots))
+// out is the room for the values.
+func (c *computation) indicator(def *Definition, slots []slot, out []Value) ([]Value, []Calibration) {
+	made := c.estimates(def, slots)
 	var all []candidates
 	spot, from := 0, 0
 	for l, layer := range c.order {

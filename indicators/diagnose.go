@@ -80,7 +80,7 @@ const (
 // jumps, women and men exchanged, a column of zeros, or a year that is another's copy. What a file says wrong by itself is found
 // when it is read.
 func Diagnose(columns []Column, sources []Source, defs []Definition) []Alerte {
-	d := &comparison{files: map[string]string{}, units: VariableUnits(defs), cards: map[string]string{}, same: map[[2]string]*sameness{}}
+	d := &comparison{files: map[string]string{}, units: VariableUnits(defs), cards: map[string]string{}, same: map[[2]string]*sameness{}, inOrder: map[*string]order{}}
 	for _, s := range sources {
 		d.files[s.ID], d.cards[s.ID] = s.File, s.Card
 	}
@@ -131,6 +131,16 @@ type comparison struct {
 	units        map[string]string
 	same         map[[2]string]*sameness
 	out          []Alerte
+
+	codes   []string // room for pairs
+	x, y    []float64
+	inOrder map[*string]order // by their first
+}
+
+// order says of a list of codes whether it is in order, each once.
+type order struct {
+	n   int
+	yes bool
 }
 
 // A sameness counts the figures two files give for the same zones, under two years.
@@ -155,18 +165,55 @@ func (d *comparison) name(c *Column) string {
 	return file
 }
 
-// pairs are the figures two columns both give, ordered by zone.
-func pairs(a, b *Column) (codes []string, x, y []float64) {
-	at := make(map[string]int, len(b.Codes))
-	for i, code := range b.Codes {
-		at[code] = i
-	}
-	for i, code := range a.Codes {
-		if j, ok := at[code]; ok && a.Statut[i] == Disponible && b.Statut[j] == Disponible {
-			codes, x, y = append(codes, code), append(x, a.V[i]), append(y, b.V[j])
+// pairs are the figures two columns both give, ordered by zone: to be read before others are asked for.
+func (d *comparison) pairs(a, b *Column) (codes []string, x, y []float64) {
+	codes, x, y = d.codes[:0], d.x[:0], d.y[:0]
+	both := func(i, j int) {
+		if a.Statut[i] == Disponible && b.Statut[j] == Disponible {
+			codes, x, y = append(codes, a.Codes[i]), append(x, a.V[i]), append(y, b.V[j])
 		}
 	}
+	if d.ordered(a.Codes) && d.ordered(b.Codes) {
+		for i, j := 0, 0; i < len(a.Codes) && j < len(b.Codes); {
+			switch {
+			case a.Codes[i] == b.Codes[j]:
+				both(i, j)
+				i, j = i+1, j+1
+			case a.Codes[i] < b.Codes[j]:
+				i++
+			default:
+				j++
+			}
+		}
+	} else {
+		at := make(map[string]int, len(b.Codes))
+		for i, code := range b.Codes {
+			at[code] = i
+		}
+		for i, code := range a.Codes {
+			if j, ok := at[code]; ok {
+				both(i, j)
+			}
+		}
+	}
+	d.codes, d.x, d.y = codes, x, y
 	return codes, x, y
+}
+
+// ordered says whether codes are in order, each once: the columns of a table share theirs.
+func (d *comparison) ordered(codes []string) bool {
+	if len(codes) == 0 {
+		return true
+	}
+	known, ok := d.inOrder[&codes[0]]
+	if !ok || known.n != len(codes) {
+		known.n, known.yes = len(codes), true
+		for i := 1; i < len(codes) && known.yes; i++ {
+			known.yes = codes[i-1] < codes[i]
+		}
+		d.inOrder[&codes[0]] = known
+	}
+	return known.yes
 }
 
 // change looks for a change of unit between two years, then for zones that move by ten apart from the others.
@@ -174,7 +221,7 @@ func (d *comparison) change(a, b *Column) {
 	if d.units[a.Variable] == "" {
 		return
 	}
-	codes, x, y := pairs(a, b)
+	codes, x, y := d.pairs(a, b)
 	type moved struct {
 		code string
 		x, y float64
@@ -275,7 +322,7 @@ func (d *comparison) exchange(women, men []*Column) {
 			continue
 		}
 		distance := func(a, b *Column) (gap, size float64, n int) {
-			_, x, y := pairs(a, b)
+			_, x, y := d.pairs(a, b)
 			for i := range x {
 				gap += math.Abs(x[i] - y[i])
 				size += (math.Abs(x[i]) + math.Abs(y[i])) / 2
@@ -303,7 +350,7 @@ func (d *comparison) copies(a, b *Column) {
 	if a.Source > b.Source {
 		key = [2]string{b.Source, a.Source}
 	}
-	_, x, y := pairs(a, b)
+	_, x, y := d.pairs(a, b)
 	if len(x) == 0 {
 		return
 	}

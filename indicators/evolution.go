@@ -81,21 +81,32 @@ const (
 
 // compare makes what compares values and gaps: evolutions, ranks, women and men, concentration. Guards that refuse a gap take it out.
 func (r *Result) compare(in *Input) {
-	c := &comparer{Input: in, defs: map[string]*Definition{}, guards: newGuards(in, r.Values), shown: map[spot]*Value{}}
+	c := &comparer{Input: in, defs: map[string]*Definition{}, guards: newGuards(in, r.Values), shown: newShownIndex(r.Values)}
 	for i := range r.Indicators {
 		c.defs[r.Indicators[i].ID] = &r.Indicators[i]
 	}
-	for i := range r.Values {
-		if v := &r.Values[i]; v.Retenue {
-			c.shown[spot{v.Key, v.Code}] = v
+	ecarts := map[string][]Ecart{}
+	for _, x := range runs(len(r.Ecarts), func(i, j int) bool { return r.Ecarts[i].Indicateur == r.Ecarts[j].Indicateur }) {
+		ecarts[r.Ecarts[x[0]].Indicateur] = r.Ecarts[x[0]:x[1]]
+	}
+	list := runs(len(r.Values), func(i, j int) bool { return r.Values[i].Indicateur == r.Values[j].Indicateur })
+	parts := make([]Result, len(list))
+	each(len(list), func(k int) { // an indicator at a time: results are ordered by it first
+		own := *c
+		own.guards = c.guards.alike()
+		p := &parts[k]
+		p.Values = r.Values[list[k][0]:list[k][1]]
+		p.Ecarts = ecarts[p.Values[0].Indicateur]
+		for i := range p.Ecarts {
+			own.guardGap(&p.Ecarts[i])
 		}
+		p.Evolutions, p.Rangs, p.EcartsSexe = own.evolutions(p), own.ranks(p), own.sexes(p)
+	})
+	for i := range parts {
+		r.Evolutions = append(r.Evolutions, parts[i].Evolutions...)
+		r.Rangs = append(r.Rangs, parts[i].Rangs...)
+		r.EcartsSexe = append(r.EcartsSexe, parts[i].EcartsSexe...)
 	}
-	for i := range r.Ecarts {
-		c.guardGap(&r.Ecarts[i])
-	}
-	r.Evolutions = c.evolutions(r)
-	r.Rangs = c.ranks(r)
-	r.EcartsSexe = c.sexes(r)
 	r.Concentrations = c.concentrations(r)
 }
 
@@ -104,19 +115,22 @@ type comparer struct {
 	*Input
 	defs   map[string]*Definition
 	guards *guards
-	shown  map[spot]*Value
+	shown  *shownIndex
 }
 
 // ends are the two values of a gap; nil where there is none.
 func (c *comparer) ends(x *Ecart) (own, ref *Value) {
 	k := x.Key
 	k.Couche = x.Reference
-	return c.shown[spot{x.Key, x.Code}], c.shown[spot{k, x.ReferenceCode}]
+	return c.shown.at(x.Key, x.Code), c.shown.at(k, x.ReferenceCode)
 }
 
 func (c *comparer) guardGap(x *Ecart) {
+	if x.Statut != Disponible {
+		return
+	}
 	own, ref := c.ends(x)
-	if x.Statut != Disponible || own == nil || ref == nil {
+	if own == nil || ref == nil {
 		return
 	}
 	found := c.guards.together(c.defs[x.Indicateur], own, ref)
@@ -129,7 +143,7 @@ func (c *comparer) guardGap(x *Ecart) {
 // noise is how far a value may be from the truth, at the 95 % level where the sampling error is known; why says what it rests on.
 // It is absent when nobody knows.
 func (c *comparer) noise(def *Definition, v *Value) (n Opt, why string) {
-	_, _, ofCensus := census(c.guards.of(def, v))
+	_, _, ofCensus := c.guards.census(def, v)
 	switch {
 	case v.Fiabilite == Insuffisante:
 		return Opt{}, "fiabilité insuffisante"
@@ -182,8 +196,11 @@ func (c *comparer) evolutions(r *Result) []Evolution {
 	}
 	for i := range r.Ecarts {
 		x := &r.Ecarts[i]
+		if x.Statut != Disponible || !slices.Contains(c.Studied, x.Couche.Level()) {
+			continue
+		}
 		own, ref := c.ends(x)
-		if x.Statut != Disponible || own == nil || ref == nil || !slices.Contains(c.Studied, x.Couche.Level()) {
+		if own == nil || ref == nil {
 			continue
 		}
 		l := lineOf{x.Indicateur, x.Sexe, x.Code, x.Couche.Level(), x.Reference.Level(), !x.ReferenceInclut}
@@ -467,7 +484,7 @@ func (c *comparer) sexes(r *Result) []EcartSexe {
 		def := c.defs[f.Indicateur]
 		k := f.Key
 		k.Sexe = "H"
-		h := c.shown[spot{k, f.Code}]
+		h := c.shown.at(k, f.Code)
 		x := EcartSexe{Key: f.Key, Code: f.Code, Femmes: f.Valeur(), Convention: f.Convention}
 		if h != nil {
 			if h.Convention != "" && f.Convention != "" && h.Convention != f.Convention {

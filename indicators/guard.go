@@ -97,6 +97,28 @@ type guards struct {
 	people   map[zoneKey]map[int]float64 // inhabitants of a zone, by millésime
 	outlines map[geo.Layer]*geo.ZoneSet
 	studied  []string
+	behind   map[madeOf]*origins // those asked for already, by one processor
+}
+
+// madeOf is what the columns behind the values of an indicator depend on.
+type madeOf struct {
+	indicateur, source string
+	millesime          int
+}
+
+// origins are the columns behind a value, with what they tell of the census.
+type origins struct {
+	list          []origin
+	enquetes      []int
+	complementary bool
+	ofCensus      bool
+}
+
+// alike is the same guards for another processor.
+func (g *guards) alike() *guards {
+	out := *g
+	out.behind = map[madeOf]*origins{}
+	return &out
 }
 
 type zoneKey struct {
@@ -106,7 +128,7 @@ type zoneKey struct {
 
 func newGuards(in *Input, values []Value) *guards {
 	g := &guards{list: in.Guards, waived: in.Derogations, origins: map[string]map[int][]origin{}, people: map[zoneKey]map[int]float64{},
-		outlines: map[geo.Layer]*geo.ZoneSet{}, studied: in.Studied}
+		outlines: map[geo.Layer]*geo.ZoneSet{}, studied: in.Studied, behind: map[madeOf]*origins{}}
 	sources := map[string]Source{}
 	for _, s := range in.Sources {
 		sources[s.ID] = s
@@ -142,17 +164,31 @@ func newGuards(in *Input, values []Value) *guards {
 }
 
 // of gives the columns behind a value, as far as its source names them.
-func (g *guards) of(def *Definition, v *Value) []origin {
+func (g *guards) of(def *Definition, v *Value) []origin { return g.origin(def, v).list }
+
+// census is that of the columns behind a value.
+func (g *guards) census(def *Definition, v *Value) (enquetes []int, complementary, ok bool) {
+	x := g.origin(def, v)
+	return x.enquetes, x.complementary, x.ofCensus
+}
+
+func (g *guards) origin(def *Definition, v *Value) *origins {
+	key := madeOf{def.ID, v.Source, v.Millesime}
+	if x := g.behind[key]; x != nil {
+		return x
+	}
 	vars := slices.Concat([]string{def.Value}, def.Numerator, def.Denominator, def.Deciles)
-	var out []origin
+	x := &origins{}
 	for name := range strings.SplitSeq(v.Source, " ; ") {
 		for _, o := range g.origins[strings.TrimSuffix(name, corrected)][v.Millesime] {
 			if slices.Contains(vars, o.variable) {
-				out = append(out, o)
+				x.list = append(x.list, o)
 			}
 		}
 	}
-	return out
+	x.enquetes, x.complementary, x.ofCensus = census(x.list)
+	g.behind[key] = x
+	return x
 }
 
 // census is the exploitation and the surveys behind a value; ok is false for a figure that is not of the census.

@@ -123,13 +123,14 @@ func (c *computation) reviewSources() []Alerte {
 func reviewSeries(r Result) []Alerte {
 	var out []Alerte
 	const maxCodesSaid = 6
-	defs := map[string]Definition{}
-	for _, d := range r.Indicators {
-		defs[d.ID] = d
+	defs := map[string]*Definition{}
+	for i := range r.Indicators {
+		defs[r.Indicators[i].ID] = &r.Indicators[i]
 	}
 	unknown := map[string]int{}
 	type line struct{ indicateur, couche, code, sexe string }
-	last := map[line]Value{}
+	last := map[string]*Value{} // by sex, of the zone at hand: values are in order
+	var at line
 	// A series of one zone passes once from a method to another; the zones that pass alike are told together.
 	type turn struct {
 		indicateur, couche, avant, apres string
@@ -137,7 +138,8 @@ func reviewSeries(r Result) []Alerte {
 	}
 	turned := map[line]bool{}
 	turns := map[turn][]string{} // → codes, in order
-	for _, v := range r.Values {
+	for i := range r.Values {
+		v := &r.Values[i]
 		if !v.Retenue || v.Statut != Disponible || v.Couche.Level() == "iris" {
 			continue
 		}
@@ -146,8 +148,12 @@ func reviewSeries(r Result) []Alerte {
 			continue
 		}
 		l := line{v.Indicateur, string(v.Couche), v.Code, v.Sexe}
-		before, ok := last[l]
-		last[l] = v
+		if l.code != at.code || l.couche != at.couche || l.indicateur != at.indicateur {
+			at = l
+			clear(last)
+		}
+		before, ok := last[v.Sexe]
+		last[v.Sexe] = v
 		if !ok {
 			continue
 		}
@@ -206,13 +212,19 @@ func (c *computation) reviewIdentical(r Result) []Alerte {
 		v       float64
 	}
 	groups := map[group][]int{}
-	for i, v := range r.Values {
+	cuts := map[zoneKey]string{}
+	for i := range r.Values {
+		v := &r.Values[i]
 		if v.Nature == Estimation && v.Statut == Disponible && v.Retenue && slices.Contains(c.Studied, v.Couche.Level()) &&
 			!strings.HasPrefix(string(v.Couche), "quartier_vecu") { // which is meant to hold its quarter
 			k := v.Key
 			k.Couche = "" // a QPV and a quartier de veille may share their IRIS
-			z, _ := c.layers[v.Couche].Index(v.Code)
-			g := group{k, v.Methode, c.cut(v.Couche, z), v.V}
+			at := zoneKey{v.Couche, v.Code}
+			if _, made := cuts[at]; !made {
+				z, _ := c.layers[v.Couche].Index(v.Code)
+				cuts[at] = c.cut(v.Couche, z)
+			}
+			g := group{k, v.Methode, cuts[at], v.V}
 			groups[g] = append(groups[g], i)
 		}
 	}
