@@ -89,6 +89,7 @@ type computation struct {
 	refs  []geo.Layer         // the layers of the references, in the order they are named
 	whole map[wholeKey][]part // the components of references, with what each is of the whole
 	lock  sync.Mutex          // held to look into whole
+	room  sync.Pool           // of estimates
 
 	surveyed  map[layerYear][]Opt // part of each zone's people that is surveyed by sample
 	surveying sync.Mutex          // held to look into surveyed
@@ -203,7 +204,7 @@ func (c *computation) indicators() Result {
 	for _, i := range order {
 		n += copy(r.Values[n:], list[i].values)
 	}
-	if r.Values = r.Values[:n:n]; n < room*4/5 {
+	if r.Values = r.Values[:n:n]; n < room/2 {
 		r.Values = slices.Clone(r.Values)
 	}
 	return r
@@ -370,18 +371,18 @@ type Estimates struct {
 // Len is how many there are.
 func (e *Estimates) Len() int { return len(e.list) }
 
-// Estimates makes those of an indicator.
-func (c *computation) Estimates(def *Definition) *Estimates { return c.estimates(def, c.slots(def)) }
+// Estimates makes those of an indicator, in the room of others that are needed no more.
+func (c *computation) Estimates(def *Definition, e *Estimates) { c.estimates(def, c.slots(def), e) }
 
-func (c *computation) estimates(def *Definition, slots []slot) *Estimates {
-	e := &Estimates{slots: slots}
+func (c *computation) estimates(def *Definition, slots []slot, e *Estimates) {
+	e.slots, e.list, e.upTo = slots, e.list[:0], e.upTo[:0]
 	spots := 0
 	for _, layer := range c.order {
 		if c.estimated(layer) {
 			spots += len(c.layers[layer].Zones) * len(e.slots)
 		}
 	}
-	e.upTo = make([]int, 0, spots)
+	e.upTo = slices.Grow(e.upTo, spots)
 	for l, layer := range c.order {
 		if !c.estimated(layer) {
 			continue
@@ -398,14 +399,10 @@ func (c *computation) estimates(def *Definition, slots []slot) *Estimates {
 				default: // beside what the producer says, too: that is how the methods are measured
 					e.list = c.aggregate(e.list, layer, z, s, l)
 				}
-				if len(e.upTo) == len(e.slots) { // the first zone tells about how many there will be
-					e.list = slices.Grow(e.list, len(e.list)*(spots/len(e.slots)))
-				}
 				e.upTo = append(e.upTo, len(e.list))
 			}
 		}
 	}
-	return e
 }
 
 // estimated says whether the zones of a layer are, from those beneath.
@@ -437,8 +434,13 @@ func (c *computation) most(def *Definition, slots []slot) int {
 // references what can be made of the zones beneath. The definition is told the order its methods were found to deserve.
 // out is the room for the values.
 func (c *computation) indicator(def *Definition, slots []slot, out []Value) ([]Value, []Calibration) {
-	made := c.estimates(def, slots)
-	var all []candidates
+	made, _ := c.room.Get().(*Estimates)
+	if made == nil {
+		made = &Estimates{}
+	}
+	defer c.room.Put(made)
+	c.estimates(def, slots, made)
+	all := make([]candidates, 0, cap(out))
 	spot, from := 0, 0
 	for l, layer := range c.order {
 		estimated := c.estimated(layer)
@@ -482,7 +484,7 @@ func (c *computation) indicator(def *Definition, slots []slot, out []Value) ([]V
 				if !showable(def, found) {
 					out = append(out, absent(key, set.Zones[z].Code, found))
 				}
-				all = append(all, candidates{s.order, l, z, first, len(out)})
+				all = append(all, candidates{int32(s.order), int32(l), int32(first), int32(len(out))})
 			}
 		}
 	}
@@ -491,7 +493,7 @@ func (c *computation) indicator(def *Definition, slots []slot, out []Value) ([]V
 		n := len(compared)
 		if compared = faults(compared, def, out[x.from:x.to]); slices.Contains(c.Studied, c.order[x.layer].Level()) {
 			for _, f := range compared[n:] {
-				f.slot = x.slot
+				f.slot = int(x.slot)
 				quarters = append(quarters, f)
 			}
 		}
@@ -515,10 +517,9 @@ func (c *computation) indicator(def *Definition, slots []slot, out []Value) ([]V
 
 // candidates are what is known of one zone for one key, before one is chosen: some of the values of the indicator.
 type candidates struct {
-	slot     int // its order
-	layer    int
-	zone     int
-	from, to int
+	slot     int32 // its order
+	layer    int32
+	from, to int32
 }
 
 func (c *computation) terms(def *Definition, layer geo.Layer, sexe string, mil int) *terms {

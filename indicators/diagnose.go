@@ -226,8 +226,7 @@ func (d *comparison) change(a, b *Column) {
 		code string
 		x, y float64
 	}
-	var all []moved
-	var ratios []float64
+	all, ratios := make([]moved, 0, len(codes)), make([]float64, 0, len(codes))
 	for i := range codes {
 		if x[i] > 0 && y[i] > 0 {
 			all = append(all, moved{codes[i], x[i], y[i]})

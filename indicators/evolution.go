@@ -102,6 +102,11 @@ func (r *Result) compare(in *Input) {
 		}
 		p.Evolutions, p.Rangs, p.EcartsSexe = own.evolutions(p), own.ranks(p), own.sexes(p)
 	})
+	var evolutions, ranks, sexes int
+	for i := range parts {
+		evolutions, ranks, sexes = evolutions+len(parts[i].Evolutions), ranks+len(parts[i].Rangs), sexes+len(parts[i].EcartsSexe)
+	}
+	r.Evolutions, r.Rangs, r.EcartsSexe = slices.Grow(r.Evolutions, evolutions), slices.Grow(r.Rangs, ranks), slices.Grow(r.EcartsSexe, sexes)
 	for i := range parts {
 		r.Evolutions = append(r.Evolutions, parts[i].Evolutions...)
 		r.Rangs = append(r.Rangs, parts[i].Rangs...)

@@ -3,22 +3,57 @@ package main
 import (
 	"context"
 	"fmt"
+	"runtime"
 	"slices"
+	"sync/atomic"
 	"testing"
+
+	"golang.org/x/sync/errgroup"
 
 	"observatoire/geo"
 	"observatoire/indicators"
 )
 
 // BenchmarkIndicators makes 60 indicators (20 counts, 40 rates) × 3 sexes × 10 years of the real IRIS and quarters of the
-// Bouches-du-Rhône, their communes and département: every method, the value chosen, calibration, gaps and review. The
-// reference makes the weighted sums alone, by one statement for each layer, from the tables our store keeps the same figures
-// in: indexed, analysed, warm. The ×10 is ten copies of the territory.
+// Bouches-du-Rhône, their communes and département. sums makes the estimates of the quarters and references from the IRIS, by every
+// method, with their coverage and sources, on figures placed on their zones; whole is the computation of a run: placing, estimates, the
+// value chosen, calibration, gaps, comparisons and review. The reference makes the weighted sums alone (two methods, no coverage),
+// by one statement for each layer, from the tables our store keeps the same figures in: indexed, analysed, warm. The ×10 is ten
+// copies of the territory.
 //
 //	go test ./cmd/observatoire -run '^$' -bench Indicators -benchtime 1x
 func BenchmarkIndicators(b *testing.B) {
 	for _, copies := range []int{1, 10} {
-		b.Run(fmt.Sprintf("ours%d", copies), func(b *testing.B) {
+		b.Run(fmt.Sprintf("sums%d", copies), func(b *testing.B) {
+			in := indicatorsInput(b, copies)
+			territory, err := indicators.NewTerritory(in)
+			if err != nil {
+				b.Fatal(err)
+			}
+			b.ReportAllocs()
+			var n atomic.Int64
+			rooms := make([]indicators.Estimates, runtime.GOMAXPROCS(0))
+			for b.Loop() {
+				n.Store(0)
+				var g errgroup.Group
+				var next atomic.Int64
+				for w := range rooms {
+					g.Go(func() error {
+						for i := next.Add(1) - 1; i < int64(len(in.Definitions)); i = next.Add(1) - 1 {
+							territory.Estimates(&in.Definitions[i], &rooms[w])
+							n.Add(int64(rooms[w].Len()))
+						}
+						return nil
+					})
+				}
+				_ = g.Wait()
+			}
+			if want := int64(copies * (65*30*(20*1+40*4) + 1800)); n.Load() < want { // surface; with whole, mean and largest IRIS for rates; the département
+				b.Fatalf("%d estimates, want %d at least", n.Load(), want)
+			}
+			b.ReportMetric(float64(n.Load()), "estimates")
+		})
+		b.Run(fmt.Sprintf("whole%d", copies), func(b *testing.B) {
 			in := indicatorsInput(b, copies)
 			b.ReportAllocs()
 			n := 0
