@@ -15,6 +15,7 @@ import (
 	"observatoire/data/store"
 	"observatoire/geo"
 	"observatoire/indicators"
+	"observatoire/ingest"
 )
 
 // formats of what is printed.
@@ -246,10 +247,14 @@ func (a *app) seriesCmd() *cobra.Command {
 			if methods != "" && methods != "all" {
 				return usage{fmt.Errorf("--methods %s: only all", methods)}
 			}
-			return a.withStore(cmd.Context(), func(ctx context.Context, _ *project, st store.Store) error {
+			return a.withStore(cmd.Context(), func(ctx context.Context, p *project, st store.Store) error {
 				e, err := readEdition(ctx, st, id)
 				if err != nil {
 					return err
+				}
+				if d := slices.IndexFunc(p.definitions, func(d indicators.Definition) bool { return d.ID == indicateur }); d >= 0 &&
+					!slices.ContainsFunc(e.Indicators, func(d indicators.Definition) bool { return d.ID == indicateur }) {
+					return usage{emptyIndicator(p, &p.definitions[d], e.ID)}
 				}
 				if indicateur != "" && !slices.ContainsFunc(e.Indicators, func(d indicators.Definition) bool { return d.ID == indicateur }) {
 					return usage{fmt.Errorf("no indicator %q in edition %s: `observatoire indicators` lists them", indicateur, e.ID)}
@@ -283,6 +288,29 @@ func (a *app) seriesCmd() *cobra.Command {
 	c.Flags().StringVar(&format, "format", "table", "table, csv or json")
 	c.Flags().StringVar(&id, "edition", "", "edition to read (default: the published one)")
 	return c
+}
+
+// emptyIndicator says which variables an indicator that has no figure is made of, and which cards read them.
+func emptyIndicator(p *project, d *indicators.Definition, edition string) error {
+	variables := slices.Concat([]string{d.Value}, d.Numerator, d.Denominator, d.Deciles)
+	variables = slices.DeleteFunc(variables, func(v string) bool { return v == "" })
+	var cards []string
+	for _, card := range p.catalogue.Cards() {
+		reads := slices.ContainsFunc(card.Variables, func(v ingest.Variable) bool { return slices.Contains(variables, v.ID) })
+		if card.Long != nil {
+			reads = reads || slices.ContainsFunc(variables, func(v string) bool { return card.Long.Series[v] != nil })
+		}
+		if reads && !slices.Contains(cards, card.ID) {
+			cards = append(cards, card.ID)
+		}
+	}
+	slices.Sort(cards)
+	remedy := "no card of the catalogue reads that; write one (docs/cards.md)"
+	if len(cards) > 0 {
+		remedy = "to have it, add a file of one of these cards to tables: and run: " + strings.Join(cards, ", ")
+	}
+	return fmt.Errorf("indicator %q (%s) is defined, but edition %s has no figure of it. It is made of %s: %s",
+		d.ID, d.Label, edition, strings.Join(variables, ", "), remedy)
 }
 
 func (a *app) seriesTable(e *indicators.Edition, values []indicators.Value) error {
