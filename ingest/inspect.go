@@ -658,6 +658,7 @@ func (in *Inspector) fits(out *Part, p *profile, path string) []CardFit {
 			}
 		case layer && !f.Name && out.Level == "":
 			continue
+		case f.Name && out.Level == "iris" && slices.Equal(f.Levels, []string{"epci"}): // nine digits both: the name tells
 		case out.Level != "" && f.Card.Kind != "composition" && len(f.Levels) > 0 && !slices.Contains(f.Levels, out.Level):
 			continue
 		}
