@@ -8,9 +8,12 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"unicode/utf8"
+
+	"github.com/goccy/go-yaml"
 )
 
 // readAny reads what bytes hold, out of their archives and gzip, as a table and as a layer. Whatever they are it must
@@ -220,6 +223,55 @@ func FuzzSharedTexts(f *testing.F) {
 				}
 			}
 			f.Close()
+		}
+	})
+}
+
+// Whatever the text, a change is made and reads back as it was meant, or the text stays as it was; the comments before the first key stay.
+func FuzzYAMLSet(f *testing.F) {
+	f.Add(sampleYAML, "0/label", "Habitants", uint8(0))
+	f.Add(sampleYAML, "2/deciles/1", "", uint8(1))
+	f.Add("# a\na: {b: [1, 2]} # c\nd: &x 1\ne: *x\n", "a/b/2", "0012", uint8(2))
+	f.Add("a: |\n  x\n  # no comment\nb:\n- c: 1\n- [d]\n", "b/0/e", "y", uint8(3))
+	f.Fuzz(func(t *testing.T, text, at, value string, kind uint8) {
+		y, err := ParseYAML("fuzz.yaml", []byte(text))
+		if err != nil {
+			checkFault(t, err)
+			return
+		}
+		var path []any
+		for step := range strings.SplitSeq(at, "/") {
+			if n, err := strconv.Atoi(step); err == nil && n >= 0 {
+				path = append(path, n)
+			} else {
+				path = append(path, step)
+			}
+		}
+		v := []any{value, nil, []any{value, "x"}, yaml.MapSlice{{Key: "k", Value: value}}}[kind%4]
+		old, err := y.Value()
+		if err != nil {
+			return
+		}
+		if err := y.Set(v, path...); err != nil {
+			checkFault(t, err)
+			if string(y.Bytes()) != text {
+				t.Fatalf("refused, and yet changed:\n%s", y.Bytes())
+			}
+			return
+		}
+		now, err := y.Value()
+		if err != nil || canonical(now) != canonical(change(old, v, path)) {
+			t.Fatalf("%v: %s, want %s", err, canonical(now), canonical(change(old, v, path)))
+		}
+		head := text[:len(text)-len(strings.TrimLeft(text, "\n"))]
+		for line := range strings.SplitAfterSeq(text[len(head):], "\n") {
+			if !strings.HasPrefix(line, "#") || !strings.HasSuffix(line, "\n") {
+				break
+			}
+			head += line
+		}
+		if !strings.HasPrefix(string(y.Bytes()), head) {
+			t.Fatalf("the comments %q are gone:\n%s", head, y.Bytes())
 		}
 	})
 }

@@ -58,8 +58,67 @@ func (f *YAMLFile) root() (ast.Node, error) {
 }
 
 // Set gives a value to a place: names of keys and positions in lists, from the top. A nil value takes the place away; a
-// position after the last one adds to the list. Values are texts, numbers, booleans, lists and [yaml.MapSlice].
+// position after the last one adds to the list. Values are texts, numbers, booleans, lists and [yaml.MapSlice]. What is written is read again:
+// a text in which the change cannot be made without touching the rest is left as it was, and the error says so.
 func (f *YAMLFile) Set(value any, path ...any) error {
+	before := f.text
+	old, err := f.Value()
+	if err != nil {
+		return err
+	}
+	if err = f.set(value, path...); err == nil {
+		var now any
+		if now, err = f.Value(); err == nil && canonical(now) == canonical(change(old, value, path)) {
+			return nil
+		}
+		at := make([]string, len(path))
+		for i, step := range path {
+			at[i] = fmt.Sprint(step)
+		}
+		err = fmt.Errorf("%s: %s: the text is written in a way that does not let it be changed alone: change it by hand", f.name, strings.Join(at, "."))
+	}
+	f.text = before
+	return err
+}
+
+// canonical writes a value so that two that say the same are alike, however they were made; what is empty says nothing.
+func canonical(v any) string {
+	switch v := v.(type) {
+	case nil:
+		return "-"
+	case string:
+		return strconv.Quote(v)
+	case float64:
+		return strconv.FormatFloat(v, 'f', -1, 64)
+	case []string:
+		list := make([]any, len(v))
+		for i, s := range v {
+			list[i] = s
+		}
+		return canonical(list)
+	case []any:
+		if len(v) == 0 {
+			return "-"
+		}
+		out := make([]string, len(v))
+		for i, x := range v {
+			out[i] = canonical(x)
+		}
+		return "[" + strings.Join(out, ",") + "]"
+	case yaml.MapSlice:
+		if len(v) == 0 {
+			return "-"
+		}
+		out := make([]string, len(v))
+		for i, kv := range v {
+			out[i] = fmt.Sprintf("%q:%s", fmt.Sprint(kv.Key), canonical(kv.Value))
+		}
+		return "{" + strings.Join(out, ",") + "}"
+	}
+	return fmt.Sprint(v)
+}
+
+func (f *YAMLFile) set(value any, path ...any) error {
 	root, err := f.root()
 	if err != nil {
 		return err
@@ -85,12 +144,15 @@ func (f *YAMLFile) Set(value any, path ...any) error {
 			if err != nil {
 				return err
 			}
-			return f.Set(change(whole, value, path[k:]), path[:k]...)
+			return f.set(change(whole, value, path[k:]), path[:k]...)
 		}
 		last := k == len(path)-1
 		switch step := step.(type) {
 		case string:
 			entries := pairs(node)
+			if len(entries) == 0 {
+				return fmt.Errorf("%s: %v: keys with their values are expected there", f.name, path[:k])
+			}
 			i := slices.IndexFunc(entries, func(kv *ast.MappingValueNode) bool { return kv.Key.GetToken().Value == step })
 			switch {
 			case i < 0 && value == nil:
@@ -101,8 +163,8 @@ func (f *YAMLFile) Set(value any, path ...any) error {
 			node = entries[i].Value
 		case int:
 			list, ok := node.(*ast.SequenceNode)
-			if !ok {
-				return fmt.Errorf("%s: %v: not a list", f.name, path[:k])
+			if !ok || flow(list) || len(list.Values) == 0 || step < 0 {
+				return fmt.Errorf("%s: %v: not a list in lines", f.name, path[:k])
 			}
 			switch {
 			case step == len(list.Values):
@@ -150,7 +212,11 @@ func (f *YAMLFile) at(path []any) (any, error) {
 				}
 			}
 		case []any:
-			v = in[step.(int)]
+			if i, ok := step.(int); ok && i < len(in) {
+				v = in[i]
+			} else {
+				v = nil
+			}
 		}
 	}
 	return v, err
@@ -160,6 +226,9 @@ func (f *YAMLFile) at(path []any) (any, error) {
 func change(in, value any, path []any) any {
 	if len(path) == 0 {
 		return value
+	}
+	if in == nil && value == nil {
+		return nil
 	}
 	switch step := path[0].(type) {
 	case string:
