@@ -62,16 +62,22 @@ func faults(out []fault, def *Definition, found []Value) []fault {
 		if v.Nature != Estimation || v.Statut != Disponible {
 			continue
 		}
-		e := v.V - found[i].V
-		if def.Unit != "%" {
-			if found[i].V == 0 {
-				continue
-			}
-			e *= 100 / math.Abs(found[i].V)
+		if e := errorOf(def, v.V, found[i].V); e.OK {
+			out = append(out, fault{couche: v.Couche, millesime: v.Millesime, sexe: v.Sexe, methode: v.Methode, code: v.Code, err: e.V})
 		}
-		out = append(out, fault{couche: v.Couche, millesime: v.Millesime, sexe: v.Sexe, methode: v.Methode, code: v.Code, err: e})
 	}
 	return out
+}
+
+// errorOf is how far an estimate is from the producer's value, in [errorUnit]; absent beside a zero that is no percentage.
+func errorOf(def *Definition, v, producer float64) Opt {
+	switch {
+	case def.Unit == "%":
+		return Some(v - producer)
+	case producer == 0:
+		return Opt{}
+	}
+	return Some((v - producer) * (100 / math.Abs(producer)))
 }
 
 // errorUnit is the unit of the errors on an indicator.

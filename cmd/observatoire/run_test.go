@@ -358,10 +358,10 @@ func TestRealQuartersEqualTheKits(t *testing.T) {
 	}
 }
 
-// rawKit reads a kit with nothing of ours: gunzip, lines, semicolons.
-func rawKit(t *testing.T, name string) map[string]map[string]string {
+// realLines are those of a real file, with nothing of ours.
+func realLines(t *testing.T, name string) []string {
 	t.Helper()
-	f, err := os.Open(filepath.Join(os.Getenv("OBSERVATOIRE_REAL"), "qpv_kits", name+".csv.gz"))
+	f, err := os.Open(filepath.Join(os.Getenv("OBSERVATOIRE_REAL"), name))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -374,7 +374,13 @@ func rawKit(t *testing.T, name string) map[string]map[string]string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	lines := strings.Split(strings.ReplaceAll(strings.TrimPrefix(string(b), "\ufeff"), "\r", ""), "\n")
+	return strings.Split(strings.ReplaceAll(strings.TrimPrefix(string(b), "\ufeff"), "\r", ""), "\n")
+}
+
+// rawKit reads a kit with nothing of ours: gunzip, lines, semicolons.
+func rawKit(t *testing.T, name string) map[string]map[string]string {
+	t.Helper()
+	lines := realLines(t, "qpv_kits/"+name+".csv.gz")
 	header := strings.Split(lines[0], ";")
 	out := map[string]map[string]string{}
 	for _, line := range lines[1:] {

@@ -233,7 +233,8 @@ func writeJSON(w io.Writer, v any) error {
 }
 
 func (a *app) seriesCmd() *cobra.Command {
-	var indicateur, zone, sexe, methods, format, id string
+	var zones []string
+	var indicateur, sexe, methods, format, id string
 	c := &cobra.Command{
 		Use:   "series --indicator ID",
 		Short: "The series of an indicator: every zone, millésime and sex, with how each value came about",
@@ -241,8 +242,8 @@ func (a *app) seriesCmd() *cobra.Command {
 			if err := checkFormat(format); err != nil {
 				return err
 			}
-			if sexe != "" && !slices.Contains([]string{"F", "H", "T"}, sexe) {
-				return usage{fmt.Errorf("--sex %s: F, H or T", sexe)}
+			if err := checkSex(sexe); err != nil {
+				return err
 			}
 			if methods != "" && methods != "all" {
 				return usage{fmt.Errorf("--methods %s: only all", methods)}
@@ -252,23 +253,17 @@ func (a *app) seriesCmd() *cobra.Command {
 				if err != nil {
 					return err
 				}
-				if d := slices.IndexFunc(p.definitions, func(d indicators.Definition) bool { return d.ID == indicateur }); d >= 0 &&
-					!slices.ContainsFunc(e.Indicators, func(d indicators.Definition) bool { return d.ID == indicateur }) {
-					return usage{emptyIndicator(p, &p.definitions[d], e.ID)}
+				if err := checkIndicator(p, e, indicateur); err != nil {
+					return err
 				}
-				if indicateur != "" && !slices.ContainsFunc(e.Indicators, func(d indicators.Definition) bool { return d.ID == indicateur }) {
-					return usage{fmt.Errorf("no indicator %q in edition %s: `observatoire indicators` lists them", indicateur, e.ID)}
+				if err := checkZones(e, zones); err != nil {
+					return err
 				}
 				var values []indicators.Value
 				for _, v := range e.Values {
-					if (indicateur == "" || v.Indicateur == indicateur) && (zone == "" || v.Code == zone) &&
+					if (indicateur == "" || v.Indicateur == indicateur) && (len(zones) == 0 || slices.Contains(zones, v.Code)) &&
 						(sexe == "" || v.Sexe == sexe) && (v.Retenue || methods == "all") {
 						values = append(values, v)
-					}
-				}
-				if zone != "" && len(values) == 0 {
-					if !slices.ContainsFunc(e.Layers, func(s geo.ZoneSet) bool { _, ok := s.Index(zone); return ok }) {
-						return usage{fmt.Errorf("no zone %q in edition %s", zone, e.ID)}
 					}
 				}
 				switch format {
@@ -282,9 +277,9 @@ func (a *app) seriesCmd() *cobra.Command {
 		},
 	}
 	c.Flags().StringVar(&indicateur, "indicator", "", "id of the indicator (default: all)")
-	c.Flags().StringVar(&zone, "zone", "", "code of the zone (default: all)")
+	c.Flags().StringSliceVar(&zones, "zone", nil, "codes of the zones (default: all)")
 	c.Flags().StringVar(&sexe, "sex", "", "F, H or T (default: all)")
-	c.Flags().StringVar(&methods, "methods", "", "all: every method side by side, not only the one shown")
+	c.Flags().StringVar(&methods, "methods", "", "all: the values of every method, not only the one shown; `observatoire methods` adds their errors, gaps and verdicts")
 	c.Flags().StringVar(&format, "format", "table", "table, csv or json")
 	c.Flags().StringVar(&id, "edition", "", "edition to read (default: the published one)")
 	return c
