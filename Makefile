@@ -11,7 +11,7 @@ ifneq ($(wildcard ../shared/real/README.md),)
 export OBSERVATOIRE_REAL ?= $(abspath ../shared/real)
 endif
 
-.PHONY: build demo test check bench deps clean
+.PHONY: build demo test check bench deps npm clean
 
 build:
 	go build -o bin/observatoire ./cmd/observatoire
@@ -27,11 +27,22 @@ deps:
 	  $(SUDO) apt-get update -qq && \
 	  $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $(PACKAGES) >/dev/null; fi
 
-test: deps
+# What tiles and styles are checked with; the tests that need it are skipped where there is no npm.
+ifneq ($(shell command -v npm),)
+export OBSERVATOIRE_NPM ?= $(abspath bin/npm)
+npm:
+	@mkdir -p $(OBSERVATOIRE_NPM) && cp tiles/testdata/npm/package*.json tiles/testdata/npm/.npmrc $(OBSERVATOIRE_NPM)/ && \
+	  cd $(OBSERVATOIRE_NPM) && { cmp -s package-lock.json installed.json || { npm ci --ignore-scripts --silent && cp package-lock.json installed.json; }; }
+else
+npm:
+	@echo "npm is not installed: the checks of tiles and style against its packages are skipped"
+endif
+
+test: deps npm
 	.ci/with-postgres go test ./...
 
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
-check: deps
+check: deps npm
 	@test -z "$$(gofmt -l .)" || { echo "gofmt:"; gofmt -l .; exit 1; }
 	go vet ./...
 	go run $(STATICCHECK) ./...

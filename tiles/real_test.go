@@ -67,6 +67,7 @@ func TestRealTiles(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		mustRead(t, data)
 		var tile vectortile.Tile
 		if err := tile.Unmarshal(data); err != nil {
 			t.Fatal(err)

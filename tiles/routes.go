@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"net"
 	"net/http"
 	"net/netip"
@@ -864,7 +865,7 @@ func (p *published) tileLayers(r *http.Request) ([]*layer, error) {
 	names := strings.Split(param(r, "layers"), ",")
 	layers := make([]*layer, 0, len(names))
 	for _, name := range names {
-		l, err := p.layerNamed(name)
+		l, err := p.tileLayer(name)
 		if err != nil {
 			return nil, err
 		}
@@ -948,8 +949,8 @@ func (s *Server) handleTileJSON(w http.ResponseWriter, r *http.Request, p *publi
 	if err != nil {
 		return err
 	}
-	ids, _, _, err := p.figures(params)
-	if err != nil {
+	q := tileRequest{layers: layers}
+	if q.indicators, q.millesime, q.sexe, err = p.figures(params); err != nil {
 		return err
 	}
 	var (
@@ -961,9 +962,15 @@ func (s *Server) handleTileJSON(w http.ResponseWriter, r *http.Request, p *publi
 	for _, l := range layers {
 		names, titles = append(names, string(l.set.Layer)), append(titles, l.title())
 		fields := map[string]string{"code": "Code de la zone", "nom": "Nom de la zone"}
-		for _, id := range ids {
+		maps.Copy(fields, l.fields)
+		for _, c := range p.tileColumns(l, q) {
+			id := c.Indicateur
 			fields[id] = p.defs[id].Label + " (" + p.defs[id].Unit + ")"
 			fields[id+"_statut"] = "Statut : " + strings.Join(statutWords(), ", ")
+			fields[id+"_fiabilite"] = "Fiabilité : bonne, moyenne, fragile, insuffisante"
+			for _, ref := range c.references {
+				fields[gapName(id, ref)] = "Écart : " + p.byName[ref].title()
+			}
 		}
 		described = append(described, vectorLayer{string(l.set.Layer), l.title(), 0, maxZoom, fields})
 		if l.drawn > 0 {

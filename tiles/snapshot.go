@@ -9,6 +9,7 @@ import (
 
 	"github.com/paulmach/orb"
 	"github.com/paulmach/orb/clip"
+	"github.com/paulmach/orb/geojson"
 	"github.com/paulmach/orb/planar"
 	"github.com/tidwall/rtree"
 
@@ -34,6 +35,13 @@ type Snapshot struct {
 
 	gapValues indicators.ShownIndex // the values gaps are made of
 	last      map[seriesID]int      // the one to show when none is asked for
+
+	extras  extras
+	gapRows struct { // once a tile shows some
+		once   sync.Once
+		of     map[indicators.Key][]int32 // positions of the available gaps
+		tables sync.Map                   // indicators.Key → *gapTable
+	}
 }
 
 // A seriesID is a [indicators.Key] without its millésime.
@@ -58,6 +66,10 @@ type layer struct {
 	drawings []drawing
 	coarse   uint32
 	making   sync.Mutex // one drawing at a time: each takes several times the memory of what it leaves
+
+	points   []orb.Point                           // of facilities: in place of the zones' contours, in the same coordinates
+	describe func(i int, props geojson.Properties) // adds what the features of tiles carry besides; nil: nothing
+	fields   map[string]string                     // what each of those properties is, in French
 
 	// text is every zone's GeoJSON feature, each followed by a comma; the one of zone i begins at start[i].
 	text  []byte

@@ -9,6 +9,7 @@ import (
 	"github.com/paulmach/orb/encoding/mvt"
 	"github.com/paulmach/orb/geojson"
 
+	"observatoire/geo"
 	"observatoire/indicators"
 )
 
@@ -20,7 +21,7 @@ const (
 
 // A tileRequest names a tile and what its features carry.
 type tileRequest struct {
-	layers     []*layer
+	layers     []*layer // of zones, of pieces, of facilities
 	z, x, y    uint32
 	indicators []string
 	millesime  *int // nil: the latest of each series
@@ -42,10 +43,7 @@ func (s *Snapshot) tile(q tileRequest) ([]byte, error) {
 		box: orb.Bound{Min: orb.Point{-buffer, -buffer}, Max: orb.Point{extent + buffer, extent + buffer}},
 	}
 	for _, l := range q.layers {
-		cols := make([]column, len(q.indicators))
-		for i, id := range q.indicators {
-			cols[i] = s.column(seriesID{id, l.set.Layer, q.sexe}, q.millesime)
-		}
+		cols := s.tileColumns(l, q)
 		ml := &mvt.Layer{Name: string(l.set.Layer), Version: 2, Extent: extent}
 		hits := l.search(box)
 		if len(hits) == 0 {
@@ -53,25 +51,33 @@ func (s *Snapshot) tile(q tileRequest) ([]byte, error) {
 		}
 		shown := l.zonesAt(q.z)
 		for _, i := range hits {
-			world := l.zones[i].world
-			if shown != nil {
-				world = shown[i]
-			}
-			mp := g.multiPolygon(world)
-			if len(mp) == 0 {
-				continue
+			var drawn orb.Geometry
+			if l.points != nil {
+				at := g.point(l.points[i])
+				if !g.box.Contains(at) {
+					continue
+				}
+				drawn = at
+			} else {
+				world := l.zones[i].world
+				if shown != nil {
+					world = shown[i]
+				}
+				mp := g.multiPolygon(world)
+				if len(mp) == 0 {
+					continue
+				}
+				drawn = mp
 			}
 			props := geojson.Properties{"code": l.set.Zones[i].Code, "nom": l.set.Zones[i].Name}
+			if l.describe != nil {
+				l.describe(i, props)
+			}
 			for k := range cols {
-				c := &cols[k]
-				st := c.statut(i)
-				if st == indicators.Disponible {
-					props[c.Indicateur] = rounded(c.value(i).V)
-				}
-				props[c.Indicateur+"_statut"] = st.String()
+				cols[k].describe(i, props)
 			}
 			// The feature's id is its rank in the layer: stable within an edition, and a number as the format asks.
-			ml.Features = append(ml.Features, &geojson.Feature{ID: uint64(i + 1), Geometry: mp, Properties: props})
+			ml.Features = append(ml.Features, &geojson.Feature{ID: uint64(i + 1), Geometry: drawn, Properties: props})
 		}
 		if len(ml.Features) > 0 {
 			out = append(out, ml)
@@ -83,10 +89,105 @@ func (s *Snapshot) tile(q tileRequest) ([]byte, error) {
 	return mvt.Marshal(out)
 }
 
+// A tileColumn is an indicator's values over a layer, as the features of a tile carry them.
+type tileColumn struct {
+	column
+	*gapTable
+}
+
+// A gapTable is the gaps of a series to each of its references.
+type gapTable struct {
+	references []geo.Layer       // in order
+	gaps       map[int][]float64 // by zone, in the order of references; NaN where there is none
+}
+
+// tileColumns are the indicators asked for; only zones have figures.
+func (s *Snapshot) tileColumns(l *layer, q tileRequest) []tileColumn {
+	if l.describe != nil {
+		return nil
+	}
+	cols := make([]tileColumn, len(q.indicators))
+	for i, id := range q.indicators {
+		c := s.column(seriesID{id, l.set.Layer, q.sexe}, q.millesime)
+		cols[i] = tileColumn{c, s.gapsOf(l, c.Key)}
+	}
+	return cols
+}
+
+// gapsOf are the gaps of a series: those of a zone that lies in two zones of a reference are to the first of them.
+func (s *Snapshot) gapsOf(l *layer, key indicators.Key) *gapTable {
+	g := &s.gapRows
+	if t, ok := g.tables.Load(key); ok {
+		return t.(*gapTable)
+	}
+	g.once.Do(func() {
+		g.of = map[indicators.Key][]int32{}
+		for i := range s.edition.Ecarts {
+			if x := &s.edition.Ecarts[i]; x.Statut == indicators.Disponible && x.Ecart.OK {
+				g.of[x.Key] = append(g.of[x.Key], int32(i))
+			}
+		}
+	})
+	t := &gapTable{gaps: map[int][]float64{}}
+	rows := g.of[key]
+	for _, r := range rows {
+		if ref := s.edition.Ecarts[r].Reference; !slices.Contains(t.references, ref) {
+			t.references = append(t.references, ref)
+		}
+	}
+	slices.Sort(t.references)
+	for _, r := range rows {
+		x := &s.edition.Ecarts[r]
+		z, ok := l.set.Index(x.Code)
+		if !ok {
+			continue
+		}
+		if t.gaps[z] == nil {
+			t.gaps[z] = slices.Repeat([]float64{math.NaN()}, len(t.references))
+		}
+		if k := slices.Index(t.references, x.Reference); math.IsNaN(t.gaps[z][k]) {
+			t.gaps[z][k] = x.Ecart.V
+		}
+	}
+	if len(rows) > 0 { // a year that no series has is not worth the memory
+		g.tables.Store(key, t)
+	}
+	return t
+}
+
+// describe writes what a zone's feature carries of the indicator: its value when it has one, why it has none when it has
+// not, how far it may be relied on, and its gaps.
+func (c *tileColumn) describe(zone int, props geojson.Properties) {
+	props[c.Indicateur+"_statut"] = c.statut(zone).String()
+	v := c.value(zone)
+	if v == nil || v.Statut != indicators.Disponible {
+		return
+	}
+	props[c.Indicateur] = rounded(v.V)
+	if v.Fiabilite != indicators.SansFiabilite {
+		props[c.Indicateur+"_fiabilite"] = v.Fiabilite.String()
+	}
+	for k, gap := range c.gaps[zone] {
+		if !math.IsNaN(gap) {
+			props[gapName(c.Indicateur, c.references[k])] = rounded(gap)
+		}
+	}
+}
+
+// gapName is the property that holds a gap.
+func gapName(indicateur string, reference geo.Layer) string {
+	return indicateur + "_ecart_" + string(reference)
+}
+
 // A grid is an affine map onto integer coordinates, y down, and the box outside which nothing is kept.
 type grid struct {
 	sx, ox, sy, oy float64
 	box            orb.Bound
+}
+
+// point snaps a point to the grid.
+func (g *grid) point(p orb.Point) orb.Point {
+	return orb.Point{math.Round(p[0]*g.sx + g.ox), math.Round(p[1]*g.sy + g.oy)}
 }
 
 // multiPolygon snaps a geometry to the grid and cuts it to the box. Each vertex is rounded by itself, so a
@@ -125,7 +226,7 @@ func (g *grid) ring(src orb.Ring) (orb.Ring, float64) {
 	r := make(orb.Ring, len(src), len(src)+1)
 	inside := true
 	for i, p := range src {
-		q := orb.Point{math.Round(p[0]*g.sx + g.ox), math.Round(p[1]*g.sy + g.oy)}
+		q := g.point(p)
 		inside = inside && g.box.Contains(q)
 		r[i] = q
 	}

@@ -10,7 +10,6 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/paulmach/orb"
-	"github.com/paulmach/orb/encoding/mvt"
 	"github.com/paulmach/orb/encoding/mvt/vectortile"
 
 	"observatoire/geo"
@@ -84,6 +83,7 @@ func TestTile(t *testing.T) {
 	if err != nil || !bytes.Equal(data, again) {
 		t.Errorf("the same edition gives other bytes (%v)", err)
 	}
+	mustRead(t, data)
 	var tile vectortile.Tile
 	if err := tile.Unmarshal(data); err != nil {
 		t.Fatal(err)
@@ -284,9 +284,7 @@ func TestTileZooms(t *testing.T) {
 			t.Errorf("zoom %d: %d bytes", z, len(data))
 		}
 		if len(data) > 0 {
-			if _, err := mvt.Unmarshal(data); err != nil {
-				t.Errorf("zoom %d: %v", z, err)
-			}
+			mustRead(t, data)
 		}
 	}
 	if data, err := s.tile(tileRequest{layers: []*layer{l}, z: 10, x: 3, y: 3}); err != nil || data != nil {
