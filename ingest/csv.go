@@ -46,9 +46,11 @@ func openCSV(f *file, l Layout, info *Info) (*csvRows, error) {
 	r := &csvRows{path: f.path, f: f, r: f.Reader}
 	head := f.head()
 	if sniff(head) == "utf-16" {
-		r.r = bufio.NewReaderSize(transform.NewReader(f.Reader, unicode.UTF16(unicode.LittleEndian, unicode.UseBOM).NewDecoder()), sniffSize)
+		// Whatever the card says: these bytes are in no other encoding.
+		order, unmarked := unmarkedUTF16(head)
+		r.r = bufio.NewReaderSize(transform.NewReader(f.Reader, unicode.UTF16(order, unicode.UseBOM).NewDecoder()), sniffSize)
 		head, _ = r.r.Peek(sniffSize)
-		info.Encoding, info.BOM, r.declared = "utf-16", true, true
+		info.Encoding, info.BOM, r.declared = "utf-16", !unmarked, true
 	} else {
 		if bytes.HasPrefix(head, []byte(bom)) {
 			info.BOM = true
@@ -62,6 +64,8 @@ func openCSV(f *file, l Layout, info *Info) (*csvRows, error) {
 			r.declared, r.latin = true, true
 		case "":
 			r.declared = info.BOM
+		case "utf-16", "utf-16le", "utf-16be":
+			return nil, fmt.Errorf("%s: not in UTF-16 as the card says: take encoding out of it, the file tells its own", f.path)
 		default:
 			return nil, fmt.Errorf("%s: unknown encoding %q: the card may say utf-8 or windows-1252", f.path, l.Encoding)
 		}

@@ -13,6 +13,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"golang.org/x/text/encoding/unicode"
 )
 
 // A file is an input: a file on disk or a member of an archive, out of its gzip if it has one. It is read from its
@@ -329,6 +331,26 @@ func Digest(path string) (sum string, size int64, err error) {
 	return hex.EncodeToString(h.Sum(nil)), size, nil
 }
 
+// unmarkedUTF16 says whether a file is text in UTF-16 without the mark that says so, and in which order: every other byte is
+// zero but for the few letters beyond Latin-1, and no other byte is.
+func unmarkedUTF16(head []byte) (order unicode.Endianness, ok bool) {
+	head = head[:min(len(head), 1024)&^1]
+	var zeros [2]int
+	for i, b := range head {
+		if b == 0 {
+			zeros[i%2]++
+		}
+	}
+	switch most := len(head) * 3 / 8; {
+	case len(head) < 8 || bytes.HasPrefix(head, []byte("\xFF\xFE")) || bytes.HasPrefix(head, []byte("\xFE\xFF")):
+	case zeros[0] == 0 && zeros[1] >= most:
+		return unicode.LittleEndian, true
+	case zeros[1] == 0 && zeros[0] >= most:
+		return unicode.BigEndian, true
+	}
+	return unicode.LittleEndian, false
+}
+
 // sniff tells a file's kind by its first bytes.
 func sniff(head []byte) string {
 	for _, m := range [...]struct{ magic, kind string }{
@@ -339,6 +361,9 @@ func sniff(head []byte) string {
 		if bytes.HasPrefix(head, []byte(m.magic)) {
 			return m.kind
 		}
+	}
+	if _, ok := unmarkedUTF16(head); ok {
+		return "utf-16"
 	}
 	text := bytes.TrimLeft(bytes.TrimPrefix(head, []byte(bom)), " \t\r\n")
 	low := bytes.ToLower(text[:min(len(text), 512)])

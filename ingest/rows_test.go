@@ -6,6 +6,7 @@ import (
 	"compress/gzip"
 	"encoding/binary"
 	"encoding/xml"
+	"errors"
 	"fmt"
 	"math"
 	"os"
@@ -57,6 +58,9 @@ func readRows(path string, l Layout) ([]string, Info, error) {
 	for r.Next() {
 		all = append(all, fmt.Sprintf("%d %s", r.Line(), strings.Join(r.Cells(), "·")))
 	}
+	if r.Next() {
+		return nil, info, errors.New("a row after the end")
+	}
 	return all, info, r.Err()
 }
 
@@ -96,6 +100,12 @@ func TestCSV(t *testing.T) {
 		{"Windows-1252 that looks like UTF-8", "nom;v\nC\xc3\xa9;1\n", Layout{Encoding: "windows-1252"}, []string{"1 nom·v", "2 CÃ©·1"}, Info{Encoding: "windows-1252", Separator: ";"}},
 		{"UTF-16 of a spreadsheet", "\xff\xfea\x00\t\x00\xe9\x00\r\x00\n\x001\x00\t\x002\x00", Layout{},
 			[]string{"1 a·é", "2 1·2"}, Info{Encoding: "utf-16", Separator: "tab", BOM: true}},
+		{"UTF-16 that the card takes for UTF-8", "\xff\xfea\x00\t\x00\xe9\x00\r\x00\n\x001\x00\t\x002\x00", Layout{Encoding: "utf-8"},
+			[]string{"1 a·é", "2 1·2"}, Info{Encoding: "utf-16", Separator: "tab", BOM: true}},
+		{"UTF-16 without its mark", "a\x00;\x00\xe9\x00\r\x00\n\x001\x00;\x00\x53\x01\r\x00\n\x00", Layout{},
+			[]string{"1 a·é", "2 1·œ"}, Info{Encoding: "utf-16", Separator: ";"}},
+		{"UTF-16 without its mark, high bytes first, named by the card", "\x00a\x00;\x00\xe9\x00\n\x001\x00;\x01\x53\x00\n", Layout{Encoding: "UTF-16"},
+			[]string{"1 a·é", "2 1·œ"}, Info{Encoding: "utf-16", Separator: ";"}},
 	}
 	for _, tt := range tests {
 		tt.info.Format = "csv"

@@ -559,6 +559,26 @@ func (t *Table) Source() (indicators.Source, error) {
 	return s, t.err
 }
 
+// FirstCodes are the zone codes of the first rows of a table, each once, as the card reads them, and the column they are in.
+func FirstCodes(ctx context.Context, path string, c *Card) (column string, codes []string, err error) {
+	t, err := Open(ctx, path, c, Scope{})
+	if err != nil {
+		return "", nil, err
+	}
+	defer t.Release()
+	if t.Next() {
+		for i, of := 0, t.Record().Column(0); i < of.Len(); i++ {
+			if code := of.ValueStr(i); !slices.Contains(codes, code) {
+				codes = append(codes, code)
+			}
+			if len(codes) == 100 {
+				break
+			}
+		}
+	}
+	return t.header[t.key], codes, nil
+}
+
 // Next reads the next record; false at the end or on an error.
 func (t *Table) Next() bool {
 	t.dropRecord()

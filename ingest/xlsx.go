@@ -23,6 +23,7 @@ type xlsxRows struct {
 	ahead  *sheetRow // a row read before the blank ones that lead to it were handed out
 	line   int
 	last   int // number of the last row read
+	ended  bool
 	cells  []string
 	err    error
 }
@@ -154,7 +155,7 @@ func (r *xlsxRows) Close() error {
 }
 
 func (r *xlsxRows) Next() bool {
-	if r.err != nil {
+	if r.err != nil || r.ended {
 		return false
 	}
 	if r.ahead == nil {
@@ -164,7 +165,7 @@ func (r *xlsxRows) Next() bool {
 			r.err = fmt.Errorf("%s: sheet %q: after row %d: damaged workbook (%w): open it, save it again", r.path, r.sheet, r.last, r.err)
 		}
 		if r.ahead == nil {
-			r.cells = nil
+			r.cells, r.ended = nil, true
 			return false
 		}
 	}

@@ -237,6 +237,11 @@ func (p *project) check(path string) error {
 			bad("layers[%d] (%s): members: no perimeter named %q under perimeters", i, l.Level, l.Members)
 		}
 	}
+	for i, t := range p.Tables {
+		if strings.TrimSpace(t.File) == "" {
+			bad("tables[%d]: file: missing: the file the card describes, such as sources/DEMO_2022.csv", i)
+		}
+	}
 	errs = append(errs, p.checkURLs(path)...)
 	if w := p.Weights; w != nil {
 		if !slices.ContainsFunc(p.Layers, func(l layerConfig) bool { return l.layer() == w.Layer && l.File != "" }) {

@@ -18,6 +18,7 @@ func badProjects() []badInput {
 		{name: "project: a second document", make: also("\n---\ntitle: autre\n")},
 		{name: "project: unknown key", make: also("\nreference: [commune]\n")},
 		{name: "project: unknown keys, all listed", make: also("\ntitel: x\npublicaton: {}\n")},
+		{name: "project: table without a file", make: config("file: donnees/contrat-qpv-2015.csv", `file: ""`)},
 		{name: "project: key given twice", make: also("\ntitle: autre\n")},
 		{name: "project: no title", make: config("title: SAN Ouest Provence – démonstration, contours schématiques\n", "")},
 		{name: "project: title that is a list", make: config("title: SAN Ouest Provence – démonstration, contours schématiques", "title: [un, deux]")},

@@ -12,6 +12,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -954,7 +955,7 @@ func ingestTable(ctx context.Context, p *project, st store.Store, in input) erro
 		if err == nil {
 			// A deposit need not have rows of every level, nor the quarters a facility each.
 			if !strings.Contains(in.id, "#") || src.Rows > 0 && in.card.Count == nil {
-				outside = concerns(in.path, src)
+				outside = concerns(ctx, in, src)
 			}
 			err = outside
 		}
@@ -973,16 +974,42 @@ func ingestTable(ctx context.Context, p *project, st store.Store, in input) erro
 	return err
 }
 
+// codeShape is that of the codes whose beginning is a département: quarters, IRIS, communes, départements. One that lost its
+// zero is not of it.
+var codeShape = regexp.MustCompile(`^(Q[NP][0-9AB]{3}[0-9A-Z]{3}|[0-9][0-9AB]([0-9]|[0-9]{3}|[0-9]{7})?)$`)
+
 // concerns refuses a table none of whose rows is of the project's territory: another département's file, damaged codes.
-func concerns(path string, s indicators.Source) error {
+func concerns(ctx context.Context, in input, s indicators.Source) error {
 	if s.Kept > 0 {
 		return nil
 	}
 	if s.Rows == 0 {
-		return fmt.Errorf("%s: no row under its header: download or copy it again", path)
+		return fmt.Errorf("%s: no row under its header: download or copy it again", in.path)
 	}
-	return fmt.Errorf("%s: none of its %d rows is of the project's territory: check the codes, the key and the level in the card %s",
-		path, s.Rows, s.Card)
+	column, codes, err := ingest.FirstCodes(ctx, in.path, in.card)
+	if err != nil {
+		return err
+	}
+	var of []string // départements of the first codes
+	whole := s.Level != "epci" && s.Level != "region" && len(codes) > 0
+	for _, code := range codes {
+		whole = whole && codeShape.MatchString(code)
+		if d := indicators.Departement(code); !slices.Contains(of, d) {
+			of = append(of, d)
+		}
+	}
+	where := ""
+	if whole {
+		slices.Sort(of)
+		where = fmt.Sprintf(" (département %s%s)", strings.Join(of[:min(3, len(of))], ", "), map[bool]string{true: "…"}[len(of) > 3])
+	}
+	territory := ""
+	if len(in.scope.departements) > 0 {
+		territory = fmt.Sprintf(" (%s)", strings.Join(in.scope.departements, ", "))
+	}
+	return fmt.Errorf("%s: none of its %d rows is of the project's territory%s: as codes of level %s the column %q holds %s%s: a file of other places, codes that lost "+
+		"their zeros (key_width), another level or geography than the card %s says (level, vintage), or another column (key)?",
+		in.path, s.Rows, territory, s.Level, column, strings.Join(codes[:min(3, len(codes))], ", "), where, s.Card)
 }
 
 // noCard says that there is no such card, and which there are.
