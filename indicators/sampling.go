@@ -35,6 +35,7 @@ const noInterval = "pas d'intervalle de confiance : "
 
 // A Base is whom a published percentage is of, where its counts are not: a variable of the zone, and which part of it.
 type Base struct {
+	Own      string  `yaml:"own,omitempty" json:"own,omitempty"` // the variable that counts them: taken where the same zones, year and sex have it
 	Variable string  `yaml:"variable" json:"variable"`
 	Part     float64 `yaml:"part,omitempty" json:"part,omitempty"` // 0 stands for the whole
 }
@@ -189,12 +190,6 @@ type layerYear struct {
 
 // base gives whom a published percentage of each zone is of: its denominator, else what the definition names.
 func (c *computation) base(t *terms) func(z int) Opt {
-	read := func(variable string) *facts {
-		if f := c.facts[factKey{variable, t.sexe, t.mil, t.layer}]; f != nil {
-			return f
-		}
-		return c.nearest(variable, t.layer, t.mil)
-	}
 	of := func(f *facts, z int, part float64) Opt {
 		if f != nil && f.Statut[z] == Disponible {
 			return Some(f.V[z] * part)
@@ -209,17 +204,33 @@ func (c *computation) base(t *terms) func(z int) Opt {
 	if part == 0 {
 		part = 1
 	}
+	held := func(variable, sexe string) *facts { return c.facts[factKey{variable, sexe, t.mil, t.layer}] }
+	counted, own := held(b.Own, t.sexe), held(b.Variable, t.sexe)
+	half := part
 	if t.sexe != "T" {
-		part /= 2 // the base of women is half of everybody, near enough for an error
+		half /= 2 // the base of women is half of everybody, near enough for an error
 	}
-	own, people := read(b.Variable), c.nearest(populationVariable, t.layer, t.mil)
+	all, people := c.nearest(b.Variable, t.layer, t.mil), c.nearest(populationVariable, t.layer, t.mil)
 	return func(z int) Opt {
-		n := of(own, z, part)
+		n := of(counted, z, 1)
+		if !n.OK {
+			n = of(own, z, part)
+		}
+		if !n.OK {
+			n = of(all, z, half)
+		}
 		if !n.OK && b.Variable == "menages" {
-			n = of(people, z, part/householdSize)
+			n = of(people, z, half/householdSize)
 		}
 		return n
 	}
+}
+
+// floor is the least p·(1 − p) that a share has, p between 0 and 1: of n persons drawn of whom none, or all, are counted, the next
+// might not be. It is that of the share of Agresti and Coull, (x + 2)/(n + 4), at x = 0.
+func floor(n float64) float64 {
+	q := 2 / (n + 4)
+	return q * (1 - q)
 }
 
 // A spread gathers the variance of an estimate from its parts.
@@ -250,13 +261,15 @@ func (t *terms) variance(s spread, num, den float64) (float64, string) {
 		return s.num, ""
 	case t.def.Unit != "%":
 		return 0, "rapport dont un terme ne contient pas l'autre"
+	case den <= 0 || num < 0 || num > den*(1+1e-9):
+		return 0, "part hors de 0 à 100 %"
 	}
-	p := num / den
-	if p <= 0 || p >= 1 {
-		return 0, "part de 0 ou de 100 %"
+	p, x := min(1, num/den), t.scale()/den
+	v := s.num*(1-2*p) + p*p*s.den
+	if s.den > 0 {
+		v = max(v, floor(den*den/s.den)*s.den)
 	}
-	x := t.scale() / den
-	return x * x * (s.num*(1-2*p) + p*p*s.den), ""
+	return x * x * v, ""
 }
 
 // varianceOf is that of the value v of one source zone.
@@ -272,8 +285,8 @@ func (t *terms) varianceOf(zone int, v float64) (float64, string) {
 		return k * v, ""
 	case t.def.Unit != "%":
 		return 0, "rapport dont un terme ne contient pas l'autre"
-	case v <= 0 || v >= 100:
-		return 0, "part de 0 ou de 100 %"
+	case v < 0 || v > 100:
+		return 0, "part hors de 0 à 100 %"
 	}
 	n := t.sampling.base[zone]
 	if t.den != nil {
@@ -284,7 +297,10 @@ func (t *terms) varianceOf(zone int, v float64) (float64, string) {
 	if !n.OK || n.V <= 0 {
 		return 0, "effectif de la base inconnu"
 	}
-	return k * v * (100 - v) / n.V, ""
+	if k == 0 {
+		return 0, ""
+	}
+	return max(k*v*(100-v)/n.V, 1e4*floor(n.V/k)*k/n.V), ""
 }
 
 // interval gives a census value its interval, and the reliability that goes with it; why is what there is to say where it has none.

@@ -2,8 +2,12 @@ package indicators
 
 import (
 	"math"
+	"os"
+	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/goccy/go-yaml"
 
 	"observatoire/geo"
 )
@@ -40,10 +44,15 @@ func census2018(variable string, v ...float64) Column {
 func TestSampling(t *testing.T) {
 	persons := Definition{ID: "n", Unit: "personnes", Rule: Somme, Value: "n"}
 	share := Definition{ID: "p", Unit: "%", Rule: Ratio, Numerator: []string{"a"}, Denominator: []string{"n"}, Scale: 100}
-	published := Definition{ID: "q", Unit: "%", Rule: Ratio, Value: "q", Base: &Base{"population", 0.5}}
+	published := Definition{ID: "q", Unit: "%", Rule: Ratio, Value: "q", Base: &Base{Variable: "population", Part: 0.5}}
 	counts := sampled(t, []Column{census2018("n", 3000, 1000, 500)}, persons)
 	shares := sampled(t, []Column{census2018("n", 3000, 1000, 500), census2018("a", 300, 200, 0)}, share)
 	alone := sampled(t, []Column{census2018("q", 20, 20, 100)}, published)
+	own := published
+	own.Base = &Base{Own: "m", Variable: "population", Part: 0.5}
+	counted := sampled(t, []Column{census2018("q", 20, 20, 100), census2018("m", 2000, 250, 100)}, own)
+	wholly := sampled(t, []Column{census2018("q", 0, 20, 100)}, published)
+	nobody := func(n float64) float64 { q := 2 / (n + 4); return 196 * math.Sqrt(q*(1-q)/n) }
 	complementary := census2018("n", 3000, 1000, 500)
 	complementary.Exploitation = "complementaire"
 	drawn := sampled(t, []Column{complementary}, persons)
@@ -55,6 +64,12 @@ func TestSampling(t *testing.T) {
 	households := persons
 	households.Unit = "ménages"
 	homes := sampled(t, []Column{census2018("n", 3000, 1000, 500)}, households)
+	most := func(v Value, half float64) float64 { // a percentage ends at 100
+		if v.Indicateur == "n" {
+			return v.V + half
+		}
+		return min(100, v.V+half)
+	}
 	tests := []struct {
 		name string
 		v    Value
@@ -70,18 +85,23 @@ func TestSampling(t *testing.T) {
 		{"before the rotating census", exhaustive["130470101 producteur"], 0, Bonne, exhaustif},
 		{"not of the census", sampled(t, []Column{register}, persons)["130470101 producteur"], 0, Bonne, ""},
 		{"a ratio", shares["130470101 producteur"], 1.96 * math.Sqrt(3.3*20*80/1000), Moyenne, ""},
-		{"nobody", shares["130470102 producteur"], 0, Bonne, noInterval + "part de 0"},
+		// nobody of 500, as of n = 500/3.3 drawn: q = 2/(n + 4), e = 100·√(q·(1 − q)/n)
+		{"nobody", shares["130470102 producteur"], nobody(500 / 3.3), Fragile, ""},
 		// p = 100/1000; Σw²k·num = 0.25·3.3·200, Σw²k·den = 3.3·(250 + 500)
 		{"a ratio by surface", shares["QP013061 surface"], 1.96 * 100 / 1000 * math.Sqrt(165*0.8+0.01*2475), Moyenne, ""},
 		{"a published share", alone["130470101 producteur"], 1.96 * math.Sqrt(3.3*20*80/1000), Moyenne, ""},
-		{"everybody", alone["130470102 producteur"], 0, Bonne, noInterval + "part de 0"},
+		{"everybody", alone["130470102 producteur"], nobody(500 / 3.3), Bonne, ""},
+		// the plain mean of 20 and 100 keeps its interval
+		{"a mean with everybody in it", alone["QP013061 iris_moyenne"], math.Sqrt(math.Pow(1.96*math.Sqrt(3.3*20*80/1000), 2)+math.Pow(nobody(500/3.3), 2)) / 2, Moyenne, ""},
+		{"of those a source counts", counted["130470101 producteur"], 1.96 * math.Sqrt(3.3*20*80/250), Fragile, ""},
+		{"everybody of a small commune", wholly["130440000 producteur"], 0, Bonne, exhaustif},
 	}
 	for _, tt := range tests {
 		if tt.half == 0 {
 			if tt.v.IC95Bas.OK || !strings.Contains(tt.v.Note, tt.note) || tt.note == "" && tt.v.Note != "" {
 				t.Errorf("%s: [%v, %v], note %q", tt.name, tt.v.IC95Bas, tt.v.IC95Haut, tt.v.Note)
 			}
-		} else if lo, hi := max(0, tt.v.V-tt.half), tt.v.V+tt.half; math.Abs(tt.v.IC95Bas.V-lo) > 1e-9 || math.Abs(tt.v.IC95Haut.V-hi) > 1e-9 || !strings.Contains(tt.v.Note, tt.note) {
+		} else if lo, hi := max(0, tt.v.V-tt.half), most(tt.v, tt.half); math.Abs(tt.v.IC95Bas.V-lo) > 1e-9 || math.Abs(tt.v.IC95Haut.V-hi) > 1e-9 || !strings.Contains(tt.v.Note, tt.note) {
 			t.Errorf("%s: %v in [%v, %v], want [%v, %v], note %q", tt.name, tt.v.V, tt.v.IC95Bas, tt.v.IC95Haut, lo, hi, tt.v.Note)
 		}
 		if tt.v.Fiabilite != tt.f {
@@ -120,5 +140,71 @@ func TestSamplingBounds(t *testing.T) {
 	own.interval(&Definition{Unit: "%"}, 100, "")
 	if own.IC95Bas.V != 9 || own.Fiabilite != Bonne {
 		t.Errorf("a producer's own interval was replaced: %+v", own)
+	}
+}
+
+// What the catalogue says a base is of the population is what the census says of the département 13.
+func TestRealBases(t *testing.T) {
+	rows, col := realTable(t, "iris_stats/ptod_agg_iris_13_rp2011_2016_2022.csv.gz", ';')
+	var defs []Definition
+	text, err := os.ReadFile("../data/catalogue/indicators.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := yaml.Unmarshal(text, &defs); err != nil {
+		t.Fatal(err)
+	}
+	number := func(row []string, name string) float64 {
+		i, ok := col[name]
+		if !ok {
+			t.Fatalf("no column %s", name)
+		}
+		v, err := strconv.ParseFloat(strings.Replace(row[i], ",", ".", 1), 64)
+		if err != nil {
+			return math.NaN()
+		}
+		return v
+	}
+	sums := map[string]float64{}
+	people, households := 0.0, 0.0
+	for _, row := range rows {
+		at := func(name string) float64 { return number(row, name) / 100 }
+		p, homes := number(row, "P22_POP"), number(row, "men_tot_stock_22")
+		of := map[string]float64{"population_15_64_ans": p * (at("dm_1524_pct_22") + at("dm_2554_pct_22") + at("dm_5564_pct_22"))}
+		of["actifs_occupes_15_64_ans"] = of["population_15_64_ans"] * at("eco_txemp_1564_22")
+		of["actifs_15_64_ans"] = of["actifs_occupes_15_64_ans"] / (1 - at("soc_txchom_1564_22"))
+		of["actifs_15_24_ans"] = p * at("dm_1524_pct_22") * at("eco_txemp_1524_22") / (1 - at("soc_txchom_1524_22"))
+		of["familles"] = homes * (at("men_mono_pct_22") + at("men_coupaenf_pct_22") + at("men_coupsenf_pct_22"))
+		// Out of school among those of 15 and more, France 2020 (Insee, FOR T1 and T2): 49 245 375 of 55 228 293.
+		of["non_scolarises_15_ans_plus"] = p * (1 - at("dm_0014_pct_22")) * 49_245_375 / (2_506_811 + 5_413_738 + 3_824_541 + 43_483_203)
+		if math.IsNaN(p) || math.IsNaN(homes) || p == 0 {
+			continue
+		}
+		people, households = people+p, households+homes
+		for name, v := range of {
+			if !math.IsNaN(v) && !math.IsInf(v, 0) {
+				sums[name] += v
+			}
+		}
+	}
+	sums["actifs_occupes_15_ans_plus"] = sums["actifs_occupes_15_64_ans"] // a little less
+	n := 0
+	for _, d := range defs {
+		if d.Base == nil || d.Base.Own == "" {
+			continue
+		}
+		n++
+		whole := people
+		if d.Base.Variable == "menages" {
+			whole = households
+		}
+		part := sums[d.Base.Own] / whole
+		t.Logf("%-30s %-28s %.4f of %s, written %v", d.ID, d.Base.Own, part, d.Base.Variable, d.Base.Part)
+		if math.Abs(part-d.Base.Part) > 0.0051 {
+			t.Errorf("%s: %s is %.4f of %s, the catalogue says %v", d.ID, d.Base.Own, part, d.Base.Variable, d.Base.Part)
+		}
+	}
+	if n < 9 {
+		t.Errorf("%d bases checked", n)
 	}
 }
