@@ -4,20 +4,15 @@ import (
 	"bytes"
 	"fmt"
 	"net/http"
-	"net/url"
 	"slices"
 	"strconv"
 	"strings"
-
-	"github.com/paulmach/orb"
 
 	"observatoire/geo"
 	"observatoire/indicators"
 )
 
 const (
-	crs84 = "http://www.opengis.net/def/crs/OGC/1.3/CRS84"
-
 	defaultItems, maxItems = 100, 10000
 	defaultRows, maxRows   = 10000, 100000 // of a JSON answer; CSV and workbooks are whole
 )
@@ -30,58 +25,6 @@ type link struct {
 	Title string `json:"title,omitempty"`
 }
 
-type collection struct {
-	ID          string         `json:"id"`
-	Title       string         `json:"title"`
-	Description string         `json:"description"`
-	Extent      map[string]any `json:"extent,omitempty"`
-	ItemType    string         `json:"itemType"`
-	CRS         []string       `json:"crs"`
-	Count       int            `json:"nombre"` // zones, drawn or not
-	Drawn       int            `json:"nombre_avec_contour"`
-	Schematic   bool           `json:"schematique"`
-	Links       []link         `json:"links"`
-}
-
-func (p *published) collection(l *layer, base string) collection {
-	name := string(l.set.Layer)
-	c := collection{ID: name, Title: l.title(), Description: p.attribution([]*layer{l}), ItemType: "feature", CRS: []string{crs84},
-		Count: len(l.zones), Drawn: l.drawn, Schematic: l.set.Schematic, Links: []link{
-			{Href: base + "/collections/" + name, Rel: "self", Type: "application/json"},
-			{Href: base + "/collections/" + name + "/items", Rel: "items", Type: "application/geo+json", Title: l.title()},
-			{Href: base + "/tiles/" + name + ".json", Rel: "describedby", Type: "application/json", Title: "TileJSON"},
-		}}
-	if l.drawn > 0 {
-		c.Extent = map[string]any{"spatial": map[string]any{"crs": crs84,
-			"bbox": [][]float64{{l.bound.Min[0], l.bound.Min[1], l.bound.Max[0], l.bound.Max[1]}}}}
-	}
-	return c
-}
-
-func (s *Server) handleCollections(w http.ResponseWriter, r *http.Request, p *published) error {
-	if _, err := readQuery(r); err != nil {
-		return err
-	}
-	base := s.base(r)
-	list := make([]collection, len(p.layers))
-	for i, l := range p.layers {
-		list[i] = p.collection(l, base)
-	}
-	return writeJSON(w, typeJSON, map[string]any{"collections": list,
-		"links": []link{{Href: base + "/collections", Rel: "self", Type: "application/json"}}})
-}
-
-func (s *Server) handleCollection(w http.ResponseWriter, r *http.Request, p *published) error {
-	if _, err := readQuery(r); err != nil {
-		return err
-	}
-	l, err := p.layerNamed(param(r, "layer"))
-	if err != nil {
-		return err
-	}
-	return writeJSON(w, typeJSON, p.collection(l, s.base(r)))
-}
-
 func (p *published) columns(q query, l *layer) ([]column, error) {
 	ids, millesime, sexe, err := p.figures(q)
 	if err != nil {
@@ -92,159 +35,6 @@ func (p *published) columns(q query, l *layer) ([]column, error) {
 		cols[i] = p.column(seriesID{id, l.set.Layer, sexe}, millesime)
 	}
 	return cols, nil
-}
-
-func (s *Server) handleItems(w http.ResponseWriter, r *http.Request, p *published) error {
-	l, err := p.layerNamed(param(r, "layer"))
-	if err != nil {
-		return err
-	}
-	q, err := readQuery(r, "limit", "offset", "bbox", "code", "indicateurs", "millesime", "sexe")
-	if err != nil {
-		return err
-	}
-	limit, err := q.integer("limit", defaultItems, 1, maxItems)
-	if err != nil {
-		return err
-	}
-	offset, err := q.integer("offset", 0, 0, 1<<31-1)
-	if err != nil {
-		return err
-	}
-	cols, err := p.columns(q, l)
-	if err != nil {
-		return err
-	}
-	hits, err := l.selected(q)
-	if err != nil {
-		return err
-	}
-
-	page := hits[min(offset, len(hits)):min(offset+limit, len(hits))]
-	b := make([]byte, 0, 1024)
-	b = append(b, `{"type":"FeatureCollection","numberMatched":`...)
-	b = strconv.AppendInt(b, int64(len(hits)), 10)
-	b = append(b, `,"numberReturned":`...)
-	b = strconv.AppendInt(b, int64(len(page)), 10)
-	b = append(b, `,"links":[{"rel":"self","type":"application/geo+json","href":`...)
-	b = appendString(b, s.base(r)+r.URL.RequestURI())
-	b = append(b, '}')
-	if offset+len(page) < len(hits) && len(page) > 0 {
-		b = append(b, `,{"rel":"next","type":"application/geo+json","href":`...)
-		b = appendString(b, s.nextPage(r, q, offset+len(page)))
-		b = append(b, '}')
-	}
-	b = append(b, `],"features":[`...)
-	const end = "]}\n"
-	w.Header().Set("Content-Type", typeGeoJSON)
-	if n := len(page); n > 0 && len(cols) == 0 && page[n-1]-page[0] == n-1 { // zones in a row, as they stand
-		text := l.text[l.start[page[0]] : l.start[page[n-1]+1]-1]
-		w.Header().Set("Content-Length", strconv.Itoa(len(b)+len(text)+len(end)))
-		for _, part := range [][]byte{b, text, []byte(end)} {
-			if _, err := w.Write(part); err != nil {
-				return nil // the client is gone
-			}
-		}
-		return nil
-	}
-	size := len(b) + len(end)
-	for _, i := range page {
-		size += len(l.feature(i)) + 3 + 80*len(cols)
-	}
-	b = slices.Grow(b, size)
-	for k, i := range page {
-		if k > 0 {
-			b = append(b, ',')
-		}
-		b = append(b, l.feature(i)...)
-		b = appendColumns(b, cols, i)
-		b = append(b, featureEnd...)
-	}
-	return send(w, typeGeoJSON, append(b, end...))
-}
-
-// nextPage is the address of the request with another offset.
-func (s *Server) nextPage(r *http.Request, q query, offset int) string {
-	values := url.Values{}
-	for name, v := range q {
-		values.Set(name, v)
-	}
-	values.Set("offset", strconv.Itoa(offset))
-	return s.base(r) + r.URL.EscapedPath() + "?" + values.Encode()
-}
-
-// selected returns the positions of the zones that the bbox and code parameters keep.
-func (l *layer) selected(q query) ([]int, error) {
-	var hits []int
-	if bbox, ok := q["bbox"]; ok {
-		b, err := readBox(bbox)
-		if err != nil {
-			return nil, err
-		}
-		hits = l.within(b)
-	} else {
-		hits = make([]int, len(l.zones))
-		for i := range hits {
-			hits[i] = i
-		}
-	}
-	if codes := q.list("code"); codes != nil {
-		hits = slices.DeleteFunc(hits, func(i int) bool { return !slices.Contains(codes, l.set.Zones[i].Code) })
-	}
-	return hits, nil
-}
-
-// readBox reads west,south,east,north in degrees; with heights (six numbers), these are left aside.
-func readBox(s string) (orb.Bound, error) {
-	parts := strings.Split(s, ",")
-	v := make([]float64, len(parts))
-	for i, part := range parts {
-		f, err := strconv.ParseFloat(part, 64)
-		if err != nil || f != f || f < -1e9 || f > 1e9 {
-			return orb.Bound{}, badRequest("bbox", "« bbox » : « %s » n'est pas un nombre. Quatre nombres sont attendus : ouest,sud,est,nord, en degrés.", part)
-		}
-		v[i] = f
-	}
-	switch len(v) {
-	case 4:
-	case 6:
-		v = []float64{v[0], v[1], v[3], v[4]}
-	default:
-		return orb.Bound{}, badRequest("bbox", "« bbox » a %d nombres. Quatre sont attendus : ouest,sud,est,nord, en degrés.", len(v))
-	}
-	if v[0] > v[2] || v[1] > v[3] {
-		return orb.Bound{}, badRequest("bbox", "« bbox » est à l'envers : l'ordre attendu est ouest,sud,est,nord.")
-	}
-	if v[0] < -180 || v[2] > 180 || v[1] < -90 || v[3] > 90 {
-		return orb.Bound{}, badRequest("bbox", "« bbox » sort du globe : des longitudes et latitudes en degrés sont attendues (et non des mètres).")
-	}
-	return orb.Bound{Min: orb.Point{v[0], v[1]}, Max: orb.Point{v[2], v[3]}}, nil
-}
-
-func (s *Server) handleItem(w http.ResponseWriter, r *http.Request, p *published) error {
-	l, err := p.layerNamed(param(r, "layer"))
-	if err != nil {
-		return err
-	}
-	q, err := readQuery(r, "indicateurs", "millesime", "sexe")
-	if err != nil {
-		return err
-	}
-	cols, err := p.columns(q, l)
-	if err != nil {
-		return err
-	}
-	code := param(r, "code")
-	i, ok := l.set.Index(code)
-	if !ok {
-		return notFound("Zone inconnue : « %s » n'est pas dans la couche %s.", code, l.set.Layer)
-	}
-	b := appendColumns(slices.Clone(l.feature(i)), cols, i)
-	b = append(b, `},"links":[{"rel":"self","type":"application/geo+json","href":`...)
-	b = appendString(b, s.base(r)+r.URL.RequestURI())
-	b = append(b, `},{"rel":"collection","type":"application/json","href":`...)
-	b = appendString(b, s.base(r)+"/collections/"+string(l.set.Layer))
-	return send(w, typeGeoJSON, append(b, "}]}\n"...))
 }
 
 // A number is an [indicators.Opt] in JSON: null when absent, the digits of the CSV otherwise.
@@ -269,10 +59,7 @@ func (y year) MarshalJSON() ([]byte, error) {
 	return strconv.AppendInt(nil, int64(y), 10), nil
 }
 
-func (s *Server) handleEditions(w http.ResponseWriter, r *http.Request, p *published) error {
-	if _, err := readQuery(r); err != nil {
-		return err
-	}
+func (s *Server) handleEditions(w http.ResponseWriter, r *http.Request, p *published, _ query) error {
 	e := p.edition
 	type source struct {
 		ID       string `json:"id"`
@@ -305,10 +92,7 @@ func (s *Server) handleEditions(w http.ResponseWriter, r *http.Request, p *publi
 		layerNames(e), len(e.Indicators), len(e.Values), len(e.Ecarts), sources}}})
 }
 
-func (s *Server) handleIndicators(w http.ResponseWriter, r *http.Request, p *published) error {
-	if _, err := readQuery(r); err != nil {
-		return err
-	}
+func (s *Server) handleIndicators(w http.ResponseWriter, r *http.Request, p *published, _ query) error {
 	type serie struct {
 		Couche     geo.Layer `json:"couche"`
 		Sexe       string    `json:"sexe"`
@@ -357,9 +141,7 @@ func (p *published) filter(q query) (f filter, err error) {
 	if f.millesime, err = q.millesime(); err != nil {
 		return
 	}
-	if f.sexe, err = q.sexe(""); err != nil {
-		return
-	}
+	f.sexe = q.sexe("")
 	f.zones = q.list("zone")
 	for _, code := range f.zones {
 		if !slices.ContainsFunc(p.layers, func(l *layer) bool { _, ok := l.set.Index(code); return ok }) {
@@ -378,17 +160,9 @@ func (f *filter) keep(k indicators.Key, code string) bool {
 }
 
 // window cuts a JSON answer's rows by limit and offset.
-func (q query) window(total int) (from, to int, err error) {
-	limit, err := q.integer("limit", defaultRows, 1, maxRows)
-	if err != nil {
-		return 0, 0, err
-	}
-	offset, err := q.integer("offset", 0, 0, 1<<31-1)
-	if err != nil {
-		return 0, 0, err
-	}
-	from = min(offset, total)
-	return from, min(from+limit, total), nil
+func (q query) window(total int) (from, to int) {
+	from = min(q.integer(paramOffset), total)
+	return from, min(from+q.integer(paramLimit), total)
 }
 
 // writeRows answers a page of rows, in the manner of items.
@@ -424,23 +198,12 @@ func (s *Server) sendWorkbook(w http.ResponseWriter, r *http.Request, name strin
 const typeCSV = "text/csv; charset=utf-8; header=present"
 
 func (s *Server) handleSeries(format string) handler {
-	return func(w http.ResponseWriter, r *http.Request, p *published) error {
-		allowed := []string{"indicateur", "couche", "zone", "millesime", "sexe", "methodes"}
-		if format == "" {
-			allowed = append(allowed, "limit", "offset")
-		}
-		q, err := readQuery(r, allowed...)
-		if err != nil {
-			return err
-		}
+	return func(w http.ResponseWriter, r *http.Request, p *published, q query) error {
 		f, err := p.filter(q)
 		if err != nil {
 			return err
 		}
 		all := q["methodes"] == "all"
-		if m := q["methodes"]; m != "" && !all {
-			return badRequest("methodes", "Valeur inconnue de « methodes » : « %s ». Seule « all » est admise : toutes les méthodes, et non la seule retenue.", m)
-		}
 		values := []indicators.Value{}
 		for _, v := range p.edition.Values {
 			if (all || v.Retenue) && f.keep(v.Key, v.Code) {
@@ -455,10 +218,7 @@ func (s *Server) handleSeries(format string) handler {
 		case ".xlsx":
 			return s.sendWorkbook(w, r, "series.xlsx", p.edition, WorkbookOptions{Sheets: []string{SheetSeries, SheetSources}, Values: values})
 		}
-		from, to, err := q.window(len(values))
-		if err != nil {
-			return err
-		}
+		from, to := q.window(len(values))
 		type row struct {
 			Indicateur string    `json:"indicateur"`
 			Couche     geo.Layer `json:"couche"`
@@ -493,15 +253,7 @@ func (s *Server) handleSeries(format string) handler {
 }
 
 func (s *Server) handleEcarts(format string) handler {
-	return func(w http.ResponseWriter, r *http.Request, p *published) error {
-		allowed := []string{"indicateur", "couche", "zone", "millesime", "sexe", "reference"}
-		if format == "" {
-			allowed = append(allowed, "limit", "offset")
-		}
-		q, err := readQuery(r, allowed...)
-		if err != nil {
-			return err
-		}
+	return func(w http.ResponseWriter, r *http.Request, p *published, q query) error {
 		f, err := p.filter(q)
 		if err != nil {
 			return err
@@ -524,10 +276,7 @@ func (s *Server) handleEcarts(format string) handler {
 		case ".xlsx":
 			return s.sendWorkbook(w, r, "ecarts.xlsx", p.edition, WorkbookOptions{Sheets: []string{SheetEcarts, SheetSources}, Ecarts: ecarts})
 		}
-		from, to, err := q.window(len(ecarts))
-		if err != nil {
-			return err
-		}
+		from, to := q.window(len(ecarts))
 		type row struct {
 			Indicateur      string    `json:"indicateur"`
 			Couche          geo.Layer `json:"couche"`
@@ -564,11 +313,7 @@ func (s *Server) handleEcarts(format string) handler {
 }
 
 func (s *Server) handleOverlaps(format string) handler {
-	return func(w http.ResponseWriter, r *http.Request, p *published) error {
-		q, err := readQuery(r, "de", "vers")
-		if err != nil {
-			return err
-		}
+	return func(w http.ResponseWriter, r *http.Request, p *published, q query) error {
 		de, err := q.couches(p, "de")
 		if err != nil {
 			return err
@@ -623,11 +368,7 @@ func (s *Server) handleOverlaps(format string) handler {
 }
 
 // handleFacilities lists the facilities that lie in the zones asked for.
-func (s *Server) handleFacilities(w http.ResponseWriter, r *http.Request, p *published) error {
-	q, err := readQuery(r, "zone", "couche", "theme", "limit", "offset")
-	if err != nil {
-		return err
-	}
+func (s *Server) handleFacilities(w http.ResponseWriter, r *http.Request, p *published, q query) error {
 	couches, err := q.couches(p, "couche")
 	if err != nil {
 		return err
@@ -648,10 +389,7 @@ func (s *Server) handleFacilities(w http.ResponseWriter, r *http.Request, p *pub
 		}
 	}
 	list := indicators.SelectEquipements(p.edition, f)
-	from, to, err := q.window(len(list))
-	if err != nil {
-		return err
-	}
+	from, to := q.window(len(list))
 	type place struct {
 		Couche geo.Layer `json:"couche"`
 		Code   string    `json:"code"`

@@ -15,15 +15,7 @@ import (
 
 // handleCalibration lists how far each method is from the producers.
 func (s *Server) handleCalibration(format string) handler {
-	return func(w http.ResponseWriter, r *http.Request, p *published) error {
-		allowed := []string{"indicateur", "couche", "millesime", "sexe"}
-		if format == "" {
-			allowed = append(allowed, "limit", "offset")
-		}
-		q, err := readQuery(r, allowed...)
-		if err != nil {
-			return err
-		}
+	return func(w http.ResponseWriter, r *http.Request, p *published, q query) error {
 		f, err := p.filter(q)
 		if err != nil {
 			return err
@@ -42,10 +34,7 @@ func (s *Server) handleCalibration(format string) handler {
 		case ".xlsx":
 			return s.sendWorkbook(w, r, "calibration.xlsx", p.edition, WorkbookOptions{Sheets: []string{SheetCalibration, SheetSources}, Calibrations: list})
 		}
-		from, to, err := q.window(len(list))
-		if err != nil {
-			return err
-		}
+		from, to := q.window(len(list))
 		return s.writeRows(w, r, p, q, "calibration", indicators.CalibrationRows(p.edition, list[from:to]), from, to, len(list))
 	}
 }
@@ -114,11 +103,7 @@ const (
 	barsLeft  = 275.0
 )
 
-func (s *Server) handleCalibrationPage(w http.ResponseWriter, r *http.Request, p *published) error {
-	q, err := readQuery(r, "indicateur")
-	if err != nil {
-		return err
-	}
+func (s *Server) handleCalibrationPage(w http.ResponseWriter, r *http.Request, p *published, q query) error {
 	ids, err := q.indicateurs(p, "indicateur")
 	if err != nil {
 		return err

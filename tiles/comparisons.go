@@ -10,15 +10,7 @@ import (
 // handleRows gives comparisons of one kind: as rows of JSON under the names of the CSV's columns, as CSV or as a workbook.
 func handleRows[T indicators.Rower](s *Server, format, name, sheet string, header []string, of func(*indicators.Edition) []T,
 	key func(T) (indicators.Key, string), put func(*WorkbookOptions, []T)) handler {
-	return func(w http.ResponseWriter, r *http.Request, p *published) error {
-		allowed := []string{"indicateur", "couche", "zone", "millesime", "sexe"}
-		if format == "" {
-			allowed = append(allowed, "limit", "offset")
-		}
-		q, err := readQuery(r, allowed...)
-		if err != nil {
-			return err
-		}
+	return func(w http.ResponseWriter, r *http.Request, p *published, q query) error {
 		f, err := p.filter(q)
 		if err != nil {
 			return err
@@ -39,10 +31,7 @@ func handleRows[T indicators.Rower](s *Server, format, name, sheet string, heade
 			put(&o, list)
 			return s.sendWorkbook(w, r, name+".xlsx", p.edition, o)
 		}
-		from, to, err := q.window(len(list))
-		if err != nil {
-			return err
-		}
+		from, to := q.window(len(list))
 		rows := make([]map[string]any, 0, to-from)
 		for _, x := range list[from:to] {
 			row := map[string]any{}

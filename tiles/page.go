@@ -155,11 +155,7 @@ type choice struct {
 	notice    string
 }
 
-func (s *Server) handlePage(w http.ResponseWriter, r *http.Request, p *published) error {
-	q, err := readQuery(r, "indicateur", "millesime", "sexe", "couche", "vue")
-	if err != nil {
-		return err
-	}
+func (s *Server) handlePage(w http.ResponseWriter, r *http.Request, p *published, q query) error {
 	view, err := p.page(q)
 	if err != nil {
 		return err
@@ -233,9 +229,7 @@ func (p *published) choose(q query) (c choice, err error) {
 	if err != nil {
 		return c, err
 	}
-	if c.sexe, err = q.sexe("T"); err != nil {
-		return c, err
-	}
+	c.sexe = q.sexe("T")
 	if name := q["couche"]; name != "" {
 		if c.layer = p.byName[geo.Layer(name)]; c.layer == nil {
 			return c, badRequest("couche", "Couche inconnue : « %s ». Couches de l'édition : %s.", name, p.layerList())

@@ -147,7 +147,7 @@ func (s *Server) secure(h http.Header, r *http.Request) {
 // Values of headers, made once.
 var (
 	anyOrigin       = []string{"*"}
-	exposed         = []string{"ETag, Link, Content-Disposition, Retry-After, X-Request-Id"}
+	exposed         = []string{"ETag, Link, Content-Crs, Content-Disposition, Retry-After, X-Request-Id"}
 	noSniff         = []string{"nosniff"}
 	strictTransport = []string{"max-age=31536000"}
 )

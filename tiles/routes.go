@@ -2,6 +2,7 @@ package tiles
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -61,6 +62,8 @@ type Server struct {
 	metrics      *metrics
 	closedPolicy []string
 	vary         []string
+
+	operations []*operation
 
 	lostAt   atomic.Int64 // Unix nanoseconds of when the store stopped answering; 0 while it answers
 	draining atomic.Bool
@@ -132,6 +135,7 @@ func NewServer(o Options) *Server {
 		s.vary[0] += ", Authorization"
 	}
 	s.closedPolicy = []string{s.policy(closedPolicy)}
+	s.operations = s.list()
 	s.metrics = newMetrics(s)
 	return s
 }
@@ -178,7 +182,7 @@ func (s *Server) newServed(snap *Snapshot) *served {
 // seed digests all that an answer depends on besides its address: the edition, what is seen of it, the program, and
 // the page's own text, since a browser that keeps a page and is told it has not changed keeps the style that goes with it.
 func (s *Server) seed(snap *Snapshot, sees string) []byte {
-	sum := sha256.Sum256([]byte(strings.Join([]string{s.o.Version, pageSource, pageCSS, s.o.Title, snap.edition.ID, snap.version, sees}, "\x00")))
+	sum := sha256.Sum256([]byte(strings.Join([]string{s.o.Version, pageSource, documentSource, pageCSS, s.o.Title, snap.edition.ID, snap.version, sees}, "\x00")))
 	return sum[:]
 }
 
@@ -248,47 +252,91 @@ func (s *Server) Handler() http.Handler {
 	}
 	r.Group(func(r chi.Router) {
 		r.Use(s.limitRate())
-		r.Get("/", s.data(s.handlePage))
-		r.Get("/calibration", s.data(s.handleCalibrationPage))
 		s.dataRoutes(r)
 		r.Route("/editions/{edition}", s.dataRoutes) // addresses whose answers never change
 	})
 	return r
 }
 
-// dataRoutes are the addresses of the edition served, or of the one named before them.
-func (s *Server) dataRoutes(r chi.Router) {
-	r.Get("/tiles/{layers}/{z}/{x}/{y}.mvt", s.data(s.handleTile))
-	r.Get("/tiles/style.json", s.data(s.handleStyle))
-	r.Get("/tiles/{layers}.json", s.data(s.handleTileJSON))
-	r.Get("/collections", s.data(s.handleCollections))
-	r.Get("/collections/{layer}", s.data(s.handleCollection))
-	r.Get("/collections/{layer}/items", s.data(s.handleItems))
-	r.Get("/collections/{layer}/items/{code}", s.data(s.handleItem))
-	r.Get("/api/editions", s.data(s.handleEditions))
-	r.Get("/api/indicateurs", s.data(s.handleIndicators))
-	r.Get("/api/equipements", s.data(s.handleFacilities))
-	for _, f := range []string{"", ".csv", ".xlsx"} {
-		r.Get("/api/series"+f, s.data(s.handleSeries(f)))
-		r.Get("/api/ecarts"+f, s.data(s.handleEcarts(f)))
-		r.Get("/api/calibration"+f, s.data(s.handleCalibration(f)))
-		r.Get("/api/evolutions"+f, s.data(handleRows(s, f, "evolutions", SheetEvolutions, indicators.EvolutionsHeader,
+// list is every address that answers from the edition.
+func (s *Server) list() []*operation {
+	const json = "application/json"
+	drawn := []*parameter{paramFigures, paramMillesime, paramSexe}
+	keys := []*parameter{paramIndicateur, paramCouche, paramZone, paramMillesime, paramSexe}
+	items := append([]*parameter{paramBbox, paramBboxCRS, paramCRS, paramDatetime, paramLimitItems, paramOffset, paramCodes, paramNom, paramCommune, paramType}, drawn...)
+	list := []*operation{
+		{path: "/", id: "getLandingPage", tag: "Service", summary: "Page d'accueil.", types: []string{json}, forms: pageElse, h: s.handleLanding,
+			params: []*parameter{{name: "indicateur", text: "Indicateur montré."}, paramMillesime, paramSexe, {name: "couche", text: "Couche colorée."}, paramVue}},
+		{path: "/conformance", id: "getConformance", tag: "Service", summary: "Classes de conformité aux standards de l'OGC.", types: []string{json}, forms: orPage, h: s.handleConformance},
+		{path: "/api", id: "getAPI", tag: "Service", summary: "Ce document.", types: []string{typeOpenAPI}, forms: orPage, h: s.handleAPI},
+		{path: "/calibration", hidden: true, params: []*parameter{{name: "indicateur", text: "Indicateur montré."}}, h: s.handleCalibrationPage},
+		{path: "/api/editions", id: "getEditions", tag: "Service", summary: "L'édition servie et ses sources.", types: []string{json}, h: s.handleEditions},
+
+		{path: "/collections", id: "getCollections", tag: "Zones", summary: "Couches de zones.", types: []string{json}, forms: orPage, h: s.handleCollections},
+		{path: "/collections/{layer}", id: "getCollection", tag: "Zones", summary: "Une couche de zones.", types: []string{json}, forms: orPage, h: s.handleCollection},
+		{path: "/collections/{layer}/items", id: "getFeatures", tag: "Zones", summary: "Les zones d'une couche.", types: []string{"application/geo+json"}, forms: orPage, params: items, h: s.handleItems},
+		{path: "/collections/{layer}/items/{code}", id: "getFeature", tag: "Zones", summary: "Une zone.", types: []string{"application/geo+json"}, forms: orPage,
+			params: append([]*parameter{paramCRS}, drawn...), h: s.handleItem},
+
+		{path: "/tiles/{layers}/{z}/{x}/{y}.mvt", id: "getTile", tag: "Tuiles", summary: "Une tuile d'une ou plusieurs couches.", types: []string{typeTile}, params: drawn, h: s.handleTile},
+		{path: "/tiles/style.json", id: "getStyle", tag: "Tuiles", summary: "Un style MapLibre.", types: []string{json}, h: s.handleStyle},
+		{path: "/tiles/{layers}.json", id: "getTileJSON", tag: "Tuiles", summary: "TileJSON 3 d'une ou plusieurs couches.", types: []string{json}, params: drawn, h: s.handleTileJSON},
+		{path: "/collections/{layer}/tiles", id: "getTileSetsList", tag: "Tuiles", summary: "Jeux de tuiles d'une couche.", types: []string{json}, h: s.handleTilesets},
+		{path: "/collections/{layer}/tiles/" + matrixSet, id: "getTileSet", tag: "Tuiles", summary: "Description des tuiles d'une couche.", types: []string{json}, h: s.handleTileset},
+		{path: "/collections/{layer}/tiles/" + matrixSet + "/{z}/{y}/{x}", id: "getMatrixTile", tag: "Tuiles", summary: "Une tuile d'une couche.", types: []string{typeTile}, params: drawn, h: s.handleMatrixTile},
+		{path: "/tileMatrixSets", id: "getTileMatrixSetsList", tag: "Tuiles", summary: "Grilles de tuiles.", types: []string{json}, h: s.handleMatrixSets},
+		{path: "/tileMatrixSets/" + matrixSet, id: "getTileMatrixSet", tag: "Tuiles", summary: "La grille WebMercatorQuad.", types: []string{json}, h: s.handleMatrixSet},
+
+		{path: "/api/indicateurs", id: "getIndicateurs", tag: "Chiffres", summary: "Définitions des indicateurs et séries de l'édition.", types: []string{json}, h: s.handleIndicators},
+		{path: "/api/equipements", id: "getEquipements", tag: "Chiffres", summary: "Équipements des zones.", types: []string{json}, rows: "equipements",
+			params: []*parameter{paramZone, paramCouche, paramTheme, paramLimit, paramOffset}, h: s.handleFacilities},
+	}
+	// The tables, in each of their formats: JSON alone comes in pages.
+	for _, format := range []string{"", ".csv", ".xlsx"} {
+		kind, suffix, window := json, "", []*parameter{paramLimit, paramOffset}
+		if format != "" {
+			kind, suffix, window = map[string]string{".csv": "text/csv", ".xlsx": typeXLSX}[format], strings.ToUpper(format[1:]), nil
+		}
+		table := func(name, id, summary string, row any, h handler, params ...*parameter) {
+			op := &operation{path: "/api/" + name + format, id: id + suffix, tag: "Chiffres", summary: summary, types: []string{kind}, params: slices.Concat(params, window), h: h}
+			if format == "" {
+				op.rows, op.row = name, row
+			}
+			list = append(list, op)
+		}
+		table("series", "getSeries", "Séries : chaque chiffre, son statut, sa méthode et sa fiabilité.", indicators.SeriesRow{}, s.handleSeries(format), append(slices.Clip(keys), paramMethodes)...)
+		table("ecarts", "getEcarts", "Écarts aux territoires de référence.", indicators.EcartsHeader, s.handleEcarts(format), append(slices.Clip(keys), paramReference)...)
+		table("calibration", "getCalibration", "Écarts des méthodes aux valeurs des producteurs.", indicators.CalibrationRow{}, s.handleCalibration(format), paramIndicateur, paramCouche, paramMillesime, paramSexe)
+		table("evolutions", "getEvolutions", "Évolutions d'un millésime à l'autre.", indicators.EvolutionsHeader, handleRows(s, format, "evolutions", SheetEvolutions, indicators.EvolutionsHeader,
 			func(e *indicators.Edition) []indicators.Evolution { return e.Evolutions },
 			func(x indicators.Evolution) (indicators.Key, string) { return x.Key, x.Code },
-			func(o *WorkbookOptions, l []indicators.Evolution) { o.Evolutions = l })))
-		r.Get("/api/rangs"+f, s.data(handleRows(s, f, "rangs", SheetRangs, indicators.RangsHeader,
+			func(o *WorkbookOptions, l []indicators.Evolution) { o.Evolutions = l }), keys...)
+		table("rangs", "getRangs", "Rangs des quartiers.", indicators.RangsHeader, handleRows(s, format, "rangs", SheetRangs, indicators.RangsHeader,
 			func(e *indicators.Edition) []indicators.Rang { return e.Rangs },
 			func(x indicators.Rang) (indicators.Key, string) { return x.Key, x.Code },
-			func(o *WorkbookOptions, l []indicators.Rang) { o.Rangs = l })))
-		r.Get("/api/femmes-hommes"+f, s.data(handleRows(s, f, "femmes-hommes", SheetSexes, indicators.FemmesHommesHeader,
+			func(o *WorkbookOptions, l []indicators.Rang) { o.Rangs = l }), keys...)
+		table("femmes-hommes", "getFemmesHommes", "Écarts entre femmes et hommes.", indicators.FemmesHommesHeader, handleRows(s, format, "femmes-hommes", SheetSexes, indicators.FemmesHommesHeader,
 			func(e *indicators.Edition) []indicators.EcartSexe { return e.EcartsSexe },
 			func(x indicators.EcartSexe) (indicators.Key, string) { return x.Key, x.Code },
-			func(o *WorkbookOptions, l []indicators.EcartSexe) { o.EcartsSexe = l })))
-		r.Get("/api/concentration"+f, s.data(handleRows(s, f, "concentration", SheetConcentration, indicators.ConcentrationHeader,
+			func(o *WorkbookOptions, l []indicators.EcartSexe) { o.EcartsSexe = l }), keys...)
+		table("concentration", "getConcentration", "Concentration dans les quartiers.", indicators.ConcentrationHeader, handleRows(s, format, "concentration", SheetConcentration, indicators.ConcentrationHeader,
 			func(e *indicators.Edition) []indicators.Concentration { return e.Concentrations },
 			func(x indicators.Concentration) (indicators.Key, string) { return x.Key, x.ReferenceCode },
-			func(o *WorkbookOptions, l []indicators.Concentration) { o.Concentrations = l })))
-		r.Get("/api/recouvrements"+f, s.data(s.handleOverlaps(f)))
+			func(o *WorkbookOptions, l []indicators.Concentration) { o.Concentrations = l }), keys...)
+		table("recouvrements", "getRecouvrements", "Recouvrements entre couches, avec les parts dans les deux sens.", indicators.OverlapsHeader, s.handleOverlaps(format), paramDe, paramVers)
+	}
+	for _, op := range list {
+		if op.forms != plain {
+			op.params = append(slices.Clip(op.params), paramF)
+		}
+	}
+	return list
+}
+
+// dataRoutes are the addresses of the edition served, or of the one named before them.
+func (s *Server) dataRoutes(r chi.Router) {
+	for _, op := range s.operations {
+		r.Get(op.path, s.data(op))
 	}
 }
 
@@ -342,9 +390,10 @@ func (s *Server) guard(next http.Handler) http.Handler {
 	})
 }
 
-// A handler answers from the snapshot in place when the request came, or returns an error to show. What it answers
-// depends on the address and the snapshot, and on no header: it is kept for whoever asks the same.
-type handler func(w http.ResponseWriter, r *http.Request, p *published) error
+// A handler answers from the snapshot in place when the request came, or returns an error to show. Its query holds the
+// parameters of its [operation], checked. What it answers depends on the address, the form asked for ("f", for those
+// that have several) and the snapshot: it is kept for whoever asks the same.
+type handler func(w http.ResponseWriter, r *http.Request, p *published, q query) error
 
 // edition finds the edition that an address names, the one served when it names none. fixed says that what the address
 // answers will never change: it names the edition, and no other program than this one.
@@ -366,7 +415,7 @@ func (s *Server) edition(name string) (sv *served, fixed bool) {
 
 // data wraps a handler: 503 while nothing is published, 304 when the client already has the answer, and the answer
 // that is ready when there is one.
-func (s *Server) data(h handler) http.HandlerFunc {
+func (s *Server) data(op *operation) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		header := w.Header()
 		if v := header["Vary"]; v == nil {
@@ -397,7 +446,14 @@ func (s *Server) data(h handler) http.HandlerFunc {
 		}
 		base := s.base(r)
 		var room [256]byte
-		sum := sha256.Sum256(append(append(append(append(room[:0], p.seed...), base...), 0), r.RequestURI...))
+		choice := "" // of the form, where it is the header's
+		if op.forms != plain {
+			header["Vary"] = []string{header["Vary"][0] + ", Accept"}
+			if !strings.Contains(r.URL.RawQuery, "f=") || !r.URL.Query().Has("f") {
+				choice = op.forms.negotiate(r.Header.Get("Accept"))
+			}
+		}
+		sum := sha256.Sum256(append(append(append(append(append(append(room[:0], p.seed...), base...), 0), choice...), 0), r.RequestURI...))
 		key := cacheKey(sum[:16])
 		var tag [34]byte
 		tag[0], tag[33] = '"', '"'
@@ -423,7 +479,7 @@ func (s *Server) data(h handler) http.HandlerFunc {
 		star := strings.TrimSpace(match) == "*" // not modified if there is anything at this address: to be seen
 		a := p.answers.get(key)
 		if a == nil {
-			if a, err = s.answer(w, r, h, p, key, star, name); err != nil {
+			if a, err = s.answer(w, r, op, choice, p, key, star, name); err != nil {
 				s.fail(w, r, err)
 				return
 			}
@@ -496,7 +552,7 @@ func (s *Server) view(sv *served, r *http.Request) (*published, *Token, error) {
 }
 
 // answer makes an answer and keeps it; nil when it was too long to be kept, and is sent.
-func (s *Server) answer(w http.ResponseWriter, r *http.Request, h handler, p *published, key cacheKey, star bool, edition string) (*answer, error) {
+func (s *Server) answer(w http.ResponseWriter, r *http.Request, op *operation, choice string, p *published, key cacheKey, star bool, edition string) (*answer, error) {
 	done, err := s.place(r.Context())
 	if err != nil {
 		return nil, err
@@ -531,7 +587,14 @@ func (s *Server) answer(w http.ResponseWriter, r *http.Request, h handler, p *pu
 		r2.URL = &u
 		r = &r2
 	}
-	if err := h(rec, r, p); err != nil {
+	q, err := op.query(r)
+	if err != nil {
+		return nil, err
+	}
+	if choice != "" {
+		q = q.in(choice)
+	}
+	if err := op.h(rec, r, p, q); err != nil {
 		if rec.out != nil { // too late to say anything else
 			s.o.Logger.Error("answer cut short", "path", r.URL.Path, "err", err)
 			panic(http.ErrAbortHandler)
@@ -651,7 +714,7 @@ func (s *Server) fail(w http.ResponseWriter, r *http.Request, err error) {
 			h.Set("Retry-After", "5")
 		}
 	}
-	if r.URL.Path == "/" {
+	if r.URL.Path == "/" && r.URL.RawQuery != "f=json" && pageElse.negotiate(r.Header.Get("Accept")) == "" {
 		h.Set("Content-Security-Policy", pagePolicy)
 		s.page(h)
 		writeErrorPage(w, s.o.Title, &answer)
@@ -697,35 +760,8 @@ const (
 	typeXLSX    = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 )
 
-// A query is the parameters of a request, each given once and known to the handler.
+// A query is the parameters of a request, as [operation.query] has checked them.
 type query map[string]string
-
-func readQuery(r *http.Request, allowed ...string) (query, error) {
-	if r.URL.RawQuery == "" {
-		return nil, nil
-	}
-	values, err := url.ParseQuery(r.URL.RawQuery)
-	if err != nil {
-		return nil, badRequest("", "Les paramètres de l'adresse sont mal formés : vérifier les caractères « %% », « & » et « ; ».")
-	}
-	q := query{}
-	for _, name := range sortedKeys(values) {
-		switch {
-		case !slices.Contains(allowed, name):
-			if len(allowed) == 0 {
-				return nil, badRequest(name, "Paramètre inconnu : « %s ». Cette adresse n'en prend aucun.", name)
-			}
-			return nil, badRequest(name, "Paramètre inconnu : « %s ». Paramètres admis : %s.", name, strings.Join(allowed, ", "))
-		case len(values[name]) > 1:
-			return nil, badRequest(name, "Le paramètre « %s » est donné %d fois : une seule est attendue (les valeurs multiples se séparent par des virgules).", name, len(values[name]))
-		}
-		if strings.Count(values[name][0], ",") >= maxList {
-			return nil, badRequest(name, "Le paramètre « %s » a plus de %d valeurs : demander en plusieurs fois, ou télécharger le fichier entier.", name, maxList)
-		}
-		q[name] = values[name][0]
-	}
-	return q, nil
-}
 
 func sortedKeys[V any](m map[string]V) []string {
 	keys := make([]string, 0, len(m))
@@ -736,25 +772,19 @@ func sortedKeys[V any](m map[string]V) []string {
 	return keys
 }
 
+// in is the query for a form that the address does not name.
+func (q query) in(f string) query {
+	q2 := query{"f": f}
+	maps.Copy(q2, q)
+	return q2
+}
+
 // list is a parameter's values, comma separated; nil when it is absent or empty.
 func (q query) list(name string) []string {
 	if q[name] == "" {
 		return nil
 	}
 	return strings.Split(q[name], ",")
-}
-
-// integer reads a whole number between low and high.
-func (q query) integer(name string, absent, low, high int) (int, error) {
-	s, ok := q[name]
-	if !ok {
-		return absent, nil
-	}
-	n, err := strconv.Atoi(s)
-	if err != nil || n < low || n > high {
-		return 0, badRequest(name, "« %s » vaut « %s » : un nombre entier de %d à %d est attendu.", name, s, low, high)
-	}
-	return n, nil
 }
 
 // unknownYear is the word for a year the producer does not say; "inconnu-2019" is that of the file of 2019.
@@ -792,16 +822,9 @@ func (q query) millesime() (*int, error) {
 	return &y, nil
 }
 
-// sexe reads F, H or T.
-func (q query) sexe(absent string) (string, error) {
-	switch s := q["sexe"]; s {
-	case "":
-		return absent, nil
-	case "F", "H", "T":
-		return s, nil
-	default:
-		return "", badRequest("sexe", "Sexe invalide : « %s ». Valeurs admises : F (femmes), H (hommes), T (ensemble).", s)
-	}
+// sexe is F, H or T.
+func (q query) sexe(absent string) string {
+	return cmp.Or(q["sexe"], absent)
 }
 
 // indicateurs reads a list of ids, all of them known.
@@ -862,7 +885,7 @@ func param(r *http.Request, name string) string {
 
 // tileLayers reads the layers of a tile's address, comma separated.
 func (p *published) tileLayers(r *http.Request) ([]*layer, error) {
-	names := strings.Split(param(r, "layers"), ",")
+	names := strings.Split(cmp.Or(param(r, "layers"), param(r, "layer")), ",") // OGC API – Tiles asks for one
 	layers := make([]*layer, 0, len(names))
 	for _, name := range names {
 		l, err := p.tileLayer(name)
@@ -885,12 +908,11 @@ func (p *published) figures(q query) (ids []string, millesime *int, sexe string,
 	if millesime, err = q.millesime(); err != nil {
 		return
 	}
-	sexe, err = q.sexe("T")
-	return
+	return ids, millesime, q.sexe("T"), nil
 }
 
-func (s *Server) handleTile(w http.ResponseWriter, r *http.Request, p *published) error {
-	q, err := p.tileRequest(r)
+func (s *Server) handleTile(w http.ResponseWriter, r *http.Request, p *published, params query) error {
+	q, err := p.tileRequest(r, params)
 	if err != nil {
 		return err
 	}
@@ -905,11 +927,7 @@ func (s *Server) handleTile(w http.ResponseWriter, r *http.Request, p *published
 	return send(w, typeTile, raw)
 }
 
-func (p *published) tileRequest(r *http.Request) (q tileRequest, err error) {
-	params, err := readQuery(r, "indicateurs", "millesime", "sexe")
-	if err != nil {
-		return q, err
-	}
+func (p *published) tileRequest(r *http.Request, params query) (q tileRequest, err error) {
 	if q.layers, err = p.tileLayers(r); err != nil {
 		return q, err
 	}
@@ -940,11 +958,7 @@ type vectorLayer struct {
 	Fields      map[string]string `json:"fields"`
 }
 
-func (s *Server) handleTileJSON(w http.ResponseWriter, r *http.Request, p *published) error {
-	params, err := readQuery(r, "indicateurs", "millesime", "sexe")
-	if err != nil {
-		return err
-	}
+func (s *Server) handleTileJSON(w http.ResponseWriter, r *http.Request, p *published, params query) error {
 	layers, err := p.tileLayers(r)
 	if err != nil {
 		return err
@@ -1048,10 +1062,7 @@ func (p *published) attribution(layers []*layer) string {
 }
 
 // handleStyle gives a sober MapLibre style: reference zones in grey, quarters outlined.
-func (s *Server) handleStyle(w http.ResponseWriter, r *http.Request, p *published) error {
-	if _, err := readQuery(r); err != nil {
-		return err
-	}
+func (s *Server) handleStyle(w http.ResponseWriter, r *http.Request, p *published, _ query) error {
 	type object = map[string]any
 	sources := object{}
 	drawn := []object{{"id": "fond", "type": "background", "paint": object{"background-color": "#f7f7f5"}}}

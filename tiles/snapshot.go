@@ -8,9 +8,7 @@ import (
 	"sync"
 
 	"github.com/paulmach/orb"
-	"github.com/paulmach/orb/clip"
 	"github.com/paulmach/orb/geojson"
-	"github.com/paulmach/orb/planar"
 	"github.com/tidwall/rtree"
 
 	"observatoire/geo"
@@ -54,10 +52,11 @@ type seriesID struct {
 // A layer is a set of zones ready to be drawn.
 type layer struct {
 	set   *geo.ZoneSet
-	zones []zone // parallel to set.Zones
-	index rtree.RTreeG[int]
-	bound orb.Bound // longitudes and latitudes; meaningless when drawn is 0
-	drawn int       // zones that have a geometry
+	zones []zone            // parallel to set.Zones
+	index rtree.RTreeG[int] // of zone.box
+	legal rtree.RTreeG[int] // of the contours in the legal projection
+	bound orb.Bound         // longitudes and latitudes; meaningless when drawn is 0
+	drawn int               // zones that have a geometry
 
 	crs geo.CRS // of set; meaningless when drawn is 0
 
@@ -199,6 +198,8 @@ func newLayer(set *geo.ZoneSet) (*layer, error) {
 		z.area, z.world, z.box = geo.Area(src.Geom), world, world.Bound()
 		l.append(i, lonlat)
 		l.index.Insert(z.box.Min, z.box.Max, i)
+		b := src.Geom.Bound()
+		l.legal.Insert(b.Min, b.Max, i)
 		if l.drawn == 0 {
 			l.bound = lonlat.Bound()
 		} else {
@@ -316,20 +317,6 @@ func (l *layer) search(b orb.Bound) []int {
 	})
 	sort.Ints(hits) // the tree's order is its own: the answer's must not be
 	return hits
-}
-
-// within returns the positions of the zones that meet a box of longitudes and latitudes.
-func (l *layer) within(b orb.Bound) []int {
-	nw, se := mercator(b.Min[0], b.Max[1]), mercator(b.Max[0], b.Min[1])
-	box := orb.Bound{Min: nw, Max: se}
-	hits := l.search(box)
-	return slices.DeleteFunc(hits, func(i int) bool {
-		z := &l.zones[i]
-		if box.Contains(z.box.Min) && box.Contains(z.box.Max) || planar.MultiPolygonContains(z.world, box.Center()) {
-			return false
-		}
-		return planar.Area(clip.MultiPolygon(box, z.world.Clone())) <= 0
-	})
 }
 
 // available is the number of zones that have a figure for the millésime.
