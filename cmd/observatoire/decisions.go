@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -20,13 +21,40 @@ const decisionsFile = "decisions.csv"
 // decisionColumns are the columns of the file: which guard does not hold, for what, by whose decision, why and when.
 var decisionColumns = []string{"garde", "portee", "auteur", "motif", "date"}
 
-// guards are the comparisons that the sources do not allow.
-func (p *project) guards() ([]indicators.Guard, error) {
-	text, err := fs.ReadFile(data.Catalogue(), "guards.yaml")
+// guardsFile holds the guards of a project, beside those of the catalogue.
+const guardsFile = "guards.yaml"
+
+// guards are the comparisons that the sources do not allow: those of the catalogue, and the project's own, which take the place of one
+// of the same id. own are the ids of these.
+func (p *project) guards() (list []indicators.Guard, own []string, err error) {
+	text, err := fs.ReadFile(data.Catalogue(), guardsFile)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	return ingest.LoadGuards("guards.yaml", text)
+	if list, err = ingest.LoadGuards(guardsFile, text); err != nil {
+		return nil, nil, err
+	}
+	path := filepath.Join(p.dir, guardsFile)
+	text, err = os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return list, nil, nil
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	more, err := ingest.LoadGuards(path, text)
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, g := range more {
+		own = append(own, g.ID)
+		if i := slices.IndexFunc(list, func(x indicators.Guard) bool { return x.ID == g.ID }); i >= 0 {
+			list[i] = g
+			continue
+		}
+		list = append(list, g)
+	}
+	return list, own, nil
 }
 
 // derogations reads the decisions of the project by which a guard does not hold. Every bad cell is reported.

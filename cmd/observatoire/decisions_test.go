@@ -10,9 +10,12 @@ import (
 // A decision that names no guard, no author, no reason and no day is refused, cell by cell; a good one is read.
 func TestDerogations(t *testing.T) {
 	p := &project{dir: t.TempDir()}
-	guards, err := p.guards()
+	guards, own, err := p.guards()
 	if err != nil {
 		t.Fatal(err)
+	}
+	if len(own) != 0 {
+		t.Errorf("guards of a project that has none: %v", own)
 	}
 	path := filepath.Join(p.dir, decisionsFile)
 	write := func(text string) {
@@ -33,4 +36,65 @@ func TestDerogations(t *testing.T) {
 			t.Errorf("error %v does not say %q", err, want)
 		}
 	}
+}
+
+// A project adds guards to those of the catalogue, or takes the place of one; what is wrong with them is told.
+func TestProjectGuards(t *testing.T) {
+	dir := demoProject(t)
+	must(t, "-C", dir, "run")
+	before := readCSV(t, must(t, "-C", dir, "methods", "--edition", latestEdition(t, dir), "--zone", "QP013061,QP013062,QP013063", "--all-years", "--format", "csv"))
+	find := func(rows []map[string]string) (evolved map[string]string) {
+		for _, r := range rows {
+			if r["evolution"] != "" && r["reference"] == "" {
+				return r
+			}
+		}
+		return nil
+	}
+	row := find(before)
+	if row == nil {
+		t.Skip("no value of the demonstration evolves")
+	}
+	text := "- id: enquete_locale\n  rule: rupture\n  variables: [" + row["indicateur"] + "]\n  millesimes: [" + row["millesime"] + "]\n" +
+		"  sentence: \"L'enquête locale change de questionnaire en {quoi}.\"\n  source: \"Service des études\"\n"
+	path := filepath.Join(dir, guardsFile)
+	if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	must(t, "-C", dir, "run")
+	id := latestEdition(t, dir)
+	found := false
+	for _, r := range readCSV(t, must(t, "-C", dir, "methods", "--edition", id, "--zone", row["code"], "--indicator", row["indicateur"], "--all-years", "--format", "csv")) {
+		if r["reference"] == "" && r["millesime"] == row["millesime"] && r["sexe"] == row["sexe"] && r["retenue"] == "oui" {
+			found = true
+			if r["evolution"] != "" || !strings.Contains(r["motif"], "L'enquête locale change de questionnaire en "+row["millesime"]+". (Service des études)") {
+				t.Errorf("not refused: %v", r)
+			}
+		}
+	}
+	if !found {
+		t.Error("the row is gone")
+	}
+	if review := must(t, "-C", dir, "review", "--edition", id); !strings.Contains(review, "garde du projet") {
+		t.Errorf("the review does not name the guard of the project:\n%s", review)
+	}
+	for _, tt := range []struct{ text, want string }{
+		{"- id: x\n  rule: nulle\n  sentence: a\n  source: b\n", `guards.yaml: x: rule: "nulle": one of enquetes`},
+		{"- id: x\n  rule: consecutifs\n  sentence: a\n", "guards.yaml: x: sentence and source are needed"},
+		{"- id: x\n  regle: consecutifs\n", "regle"},
+	} {
+		if err := os.WriteFile(path, []byte(tt.text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if code, _, errs := cli(t, "-C", dir, "run"); code != exitRefused || !strings.Contains(errs, tt.want) {
+			t.Errorf("%q: exit %d, %s", tt.text, code, errs)
+		}
+	}
+}
+
+// latestEdition is the id of the last edition of a project.
+func latestEdition(t *testing.T, dir string) string {
+	t.Helper()
+	rows := strings.Fields(must(t, "-C", dir, "run"))
+	return rows[len(rows)-1]
 }

@@ -159,7 +159,7 @@ func (a *app) run(ctx context.Context, p *project, st store.Store) (_ *indicator
 	}
 	alerts = append(alerts, found...)
 
-	guards, err := p.guards()
+	guards, ownGuards, err := p.guards()
 	if err != nil {
 		return nil, refused{err}
 	}
@@ -190,6 +190,12 @@ func (a *app) run(ctx context.Context, p *project, st store.Store) (_ *indicator
 		}
 	}
 	e.Alertes = append(e.Alertes, alerts...)
+	for _, g := range guards {
+		if slices.Contains(ownGuards, g.ID) {
+			e.Alertes = append(e.Alertes, indicators.Alerte{ID: "garde:" + g.ID, Kind: "garde", Gravite: "information", Objet: g.ID,
+				Message: fmt.Sprintf("garde du projet : %s (%s)", g.Sentence, g.Source)})
+		}
+	}
 	for _, d := range derogations {
 		e.Alertes = append(e.Alertes, indicators.Alerte{ID: "derogation:" + d.Garde + ":" + d.Portee, Kind: "derogation", Gravite: "information", Objet: d.Portee,
 			Message: fmt.Sprintf("garde %s levée pour %s par %s le %s : %s", d.Garde, d.Portee, d.Auteur, d.Date, d.Motif)})
