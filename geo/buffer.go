@@ -152,13 +152,13 @@ func dropThin(mp orb.MultiPolygon, width float64) orb.MultiPolygon {
 // micrometre. It is an error for a coordinate not to be finite.
 func Clip(a, b orb.MultiPolygon) (orb.MultiPolygon, error) {
 	// What is off the box of the other has no part in it.
-	a, b = withinReach(a, bound(b)), withinReach(b, bound(a))
+	a, b = withinReach(a, Box(b)), withinReach(b, Box(a))
 	return overlay("clip", a, b, func(inA, inB bool) bool { return inA && inB })
 }
 
 // Difference returns what of a is not in b, as [Clip] does what they have in common.
 func Difference(a, b orb.MultiPolygon) (orb.MultiPolygon, error) {
-	b = withinReach(b, bound(a))
+	b = withinReach(b, Box(a))
 	return overlay("difference", a, b, func(inA, inB bool) bool { return inA && !inB })
 }
 
@@ -167,7 +167,7 @@ func withinReach(mp orb.MultiPolygon, b orb.Bound) orb.MultiPolygon {
 	var out orb.MultiPolygon
 	for _, poly := range mp {
 		one := orb.MultiPolygon{poly}
-		if numeric(one) != "" || bound(one).Intersects(b) {
+		if numeric(one) != "" || Box(one).Intersects(b) {
 			out = append(out, poly)
 		}
 	}

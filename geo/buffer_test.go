@@ -82,7 +82,7 @@ func TestBufferIsNearness(t *testing.T) {
 		rnd := rand.New(rand.NewPCG(rapid.Uint64().Draw(t, "seed"), 0))
 		a, b := starsNear(rnd)
 		mp := Dissolve([]orb.MultiPolygon{a, b})
-		box := bound(mp)
+		box := Box(mp)
 		r := (box.Max[0] - box.Min[0]) * math.Pow(10, -2.5*rnd.Float64())
 		got, err := Buffer(mp, r)
 		if err != nil {

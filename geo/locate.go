@@ -62,7 +62,7 @@ func NewLocator(set *ZoneSet) *Locator {
 	zones := 0
 	for i := range set.Zones {
 		l.starts[i] = uint32(len(l.rings))
-		b := bound(set.Zones[i].Geom)
+		b := Box(set.Zones[i].Geom)
 		if !(b.Min[0] < b.Max[0] && b.Min[1] < b.Max[1] && finite(b.Max[0]-b.Min[0]) && finite(b.Max[1]-b.Min[1])) {
 			continue
 		}

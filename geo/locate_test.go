@@ -252,7 +252,7 @@ func benchmarkLocator(b *testing.B, dense bool) {
 	for i := range points {
 		box := l.bound
 		if dense {
-			box = bound(iris.Zones[rnd.IntN(len(iris.Zones))].Geom)
+			box = Box(iris.Zones[rnd.IntN(len(iris.Zones))].Geom)
 		}
 		points[i] = orb.Point{box.Min[0] + rnd.Float64()*(box.Max[0]-box.Min[0]), box.Min[1] + rnd.Float64()*(box.Max[1]-box.Min[1])}
 	}

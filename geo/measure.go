@@ -26,12 +26,14 @@ const noise = 1e-9
 // where s is +1 for an edge that runs west (the zone is below it) and -1 for one that runs east. Each term is
 // continuous in the coordinates: edges that touch, cross or coincide need no decision.
 //
-// Only what lies in the box common to both counts. So heights are taken from the foot of that box, edges
-// below or beside it are left out, and a chain of edges above it is as good as one level segment at its top.
+// One of the two has its edges in an index, made once. Of the other only what lies in the box of the first
+// counts. So heights are taken from the foot of that box, edges below or beside it are left out, and a chain
+// of edges above it is as good as one level segment at its top.
 type Shape struct {
 	bound orb.Bound
 	area  float64
 	runs  []run
+	edges int
 }
 
 // A run is a few consecutive edges of a ring: pts[0] to pts[1], pts[1] to pts[2]…
@@ -63,7 +65,7 @@ func runsOf(mp orb.MultiPolygon) int {
 
 // init makes s the shape of mp, in the memory of the runs s already has where there is room.
 func (s *Shape) init(mp orb.MultiPolygon) {
-	s.bound = emptyBound
+	s.bound, s.edges = emptyBound, 0
 	s.runs = slices.Grow(s.runs[:0], runsOf(mp))
 	var twice float64
 	var ox, oy float64
@@ -90,25 +92,25 @@ func (s *Shape) init(mp orb.MultiPolygon) {
 // appendRun makes a run of the points, and returns twice the signed area swept from (ox, oy) along them. That
 // is not finite when a coordinate is not, and the box means nothing then.
 func (s *Shape) appendRun(pts []orb.Point, ox, oy float64) float64 {
-	px, py := pts[0][0]-ox, pts[0][1]-oy
-	var twice float64
-	// The bits of positive numbers are compared, in the same order: this goes over every vertex of a layer.
-	x0, y0, x1, y1 := bits(math.MaxInt64), bits(math.MaxInt64), bits(0), bits(0)
-	for i := range pts {
-		x, y := pts[i][0], pts[i][1]
-		bx, by := bitsOf(x), bitsOf(y)
-		x0, y0, x1, y1 = min(x0, bx), min(y0, by), max(x1, bx), max(y1, by)
-		qx, qy := x-ox, y-oy
-		twice += px*qy - qx*py
-		px, py = qx, qy
-	}
-	box := orb.Bound{Min: orb.Point{x0.number(), y0.number()}, Max: orb.Point{x1.number(), y1.number()}}
-	if x0 < 0 || y0 < 0 { // some number is negative
-		box = boundOf(pts)
-	}
-	s.runs = append(s.runs, run{box, pts})
-	s.bound = unite(s.bound, box)
+	s.runs = append(s.runs, run{pts: pts})
+	s.edges += len(pts) - 1
+	r := &s.runs[len(s.runs)-1]
+	twice := sweep(pts, ox, oy, &r.bound)
+	s.bound = unite(s.bound, r.bound)
 	return twice
+}
+
+// sweepGeneric is sweep, for any processor: its sums are those of four lanes.
+func sweepGeneric(pts []orb.Point, ox, oy float64, box *orb.Bound) float64 {
+	*box = boundOf(pts)
+	var sums [4]float64
+	for i := 1; i < len(pts); i++ {
+		px, py, qx, qy := pts[i-1][0]-ox, pts[i-1][1]-oy, pts[i][0]-ox, pts[i][1]-oy
+		lane := (i - 1) % 2 * 2
+		sums[lane] += float64(px * qy)
+		sums[lane+1] += float64(py * qx)
+	}
+	return (sums[0] + sums[2]) - (sums[1] + sums[3])
 }
 
 // Area is the area of the shape, in m².
@@ -118,9 +120,13 @@ func (s *Shape) Area() float64 { return s.area }
 // areas, and exactly 0 where they only touch. Its error is below 1e-9 of the smaller area. It is NaN when a
 // coordinate is not finite.
 func (s *Shape) IntersectionArea(t *Shape) float64 {
+	if s.edges < t.edges {
+		s, t = t, s
+	}
 	m := measurers.Get().(*measurer)
 	defer measurers.Put(m)
-	return m.intersection(s, t, 0, 0)
+	m.hold(t)
+	return m.intersection(s, 0, 0)
 }
 
 // SelfConsistent tells whether the intersection of the shape with itself has the shape's own area, which
@@ -131,7 +137,8 @@ func (s *Shape) SelfConsistent() bool {
 	}
 	m := measurers.Get().(*measurer)
 	defer measurers.Put(m)
-	return math.Abs(m.measure(s, s, 0, 0)-s.area) <= noise*s.area
+	m.hold(s)
+	return math.Abs(m.measure(s, 0, 0)-s.area) <= noise*s.area
 }
 
 // touchesBox tells whether an edge of s may cross b; it errs on the side of true.
@@ -161,10 +168,11 @@ func (s *Shape) perimeter() float64 {
 	return sum
 }
 
-// A measurer measures intersections, one at a time, in the same memory.
+// A measurer measures what shapes have in common with one that it holds, always in the same memory.
 type measurer struct {
-	s, t  []segment // the parts of the two shapes that count
-	index index     // of the shorter list
+	held     *Shape
+	index    index
+	segments segments // the parts of the other shape that count
 
 	runs []run    // of a shape that does not last
 	near []uint32 // the zones it may meet
@@ -172,12 +180,21 @@ type measurer struct {
 
 var measurers = sync.Pool{New: func() any { return new(measurer) }}
 
-// intersection is the area that s, moved by (dx, dy) metres, and t have in common.
-func (m *measurer) intersection(s, t *Shape, dx, dy float64) float64 {
-	if !finite(s.area) || !finite(t.area) {
+// hold makes t the shape to measure with.
+func (m *measurer) hold(t *Shape) {
+	m.held = t
+	if finite(t.area) {
+		t.segments(&m.segments, t.bound)
+		m.index.build(&m.segments, t.bound.Max[0]-t.bound.Min[0])
+	}
+}
+
+// intersection is the area that s, moved by (dx, dy) metres, and the shape held have in common.
+func (m *measurer) intersection(s *Shape, dx, dy float64) float64 {
+	if !finite(s.area) || !finite(m.held.area) {
 		return math.NaN()
 	}
-	area, smaller := m.measure(s, t, dx, dy), min(s.area, t.area)
+	area, smaller := m.measure(s, dx, dy), min(s.area, m.held.area)
 	if area <= noise*smaller {
 		return 0
 	}
@@ -185,146 +202,130 @@ func (m *measurer) intersection(s, t *Shape, dx, dy float64) float64 {
 }
 
 // measure is the intersection with its rounding: it may be a little below 0 or above the smaller area.
-func (m *measurer) measure(s, t *Shape, dx, dy float64) float64 {
-	// Coordinates are taken from a corner of the common box. With no move the subtraction is exact, and the
-	// precision does not depend on where the zones lie.
-	west, east := max(s.bound.Min[0]+dx, t.bound.Min[0]), min(s.bound.Max[0]+dx, t.bound.Max[0])
-	south, north := max(s.bound.Min[1]+dy, t.bound.Min[1]), min(s.bound.Max[1]+dy, t.bound.Max[1])
-	if !(west < east && south < north) {
+func (m *measurer) measure(s *Shape, dx, dy float64) float64 {
+	// Coordinates are taken from a corner of the box of the shape held. With no move the subtraction is exact,
+	// and the precision does not depend on where the zones lie.
+	b := m.held.bound
+	b.Min[0], b.Min[1], b.Max[0], b.Max[1] = b.Min[0]-dx, b.Min[1]-dy, b.Max[0]-dx, b.Max[1]-dy
+	if !(s.bound.Min[0] < b.Max[0] && s.bound.Max[0] > b.Min[0] && s.bound.Min[1] < b.Max[1] && s.bound.Max[1] > b.Min[1]) {
 		return 0
 	}
-	m.s = s.appendSegments(m.s[:0], west-dx, south-dy, east-dx, north-dy)
-	if len(m.s) == 0 {
-		return 0
-	}
-	m.t = t.appendSegments(m.t[:0], west, south, east, north)
-	if len(m.t) == 0 {
-		return 0
-	}
-	few, many := m.s, m.t
-	if len(few) > len(many) {
-		few, many = many, few
-	}
-	m.index.build(few, east-west)
-	var sum float64
-	for i := range many {
-		e := &many[i]
-		sum += e.lower(m.index.near(e))
-	}
-	return sum / 2
+	s.segments(&m.segments, b)
+	return m.index.under(&m.segments) / 2
 }
 
-// A segment is an edge, or the part of it that counts, seen from west to east: y = slope·x + c/2 for
-// 0 ≤ x0 ≤ x ≤ x1.
+// Segments are edges, or the parts of them that count, seen from west to east: y = slope·x + c/2 for
+// 0 ≤ x0 ≤ x ≤ x1. The side is +1 when the shape lies below the edge, -1 above.
 //
 // On a steep edge y has a large error, but over so small a width that it does not show in an area: relative
 // to the box, it is below the rounding of one coordinate.
-type segment struct {
-	x0, x1   bits
-	slope, c float64
-	side     float64 // +1 when the shape lies below the edge, -1 above
+type segments struct {
+	n int // how many there are
+
+	x0, x1, slope, c, side []float64 // equally long, with the lanes of one group more than they need
 }
 
-// steepest is the slope past which an edge counts as vertical: its trapezoid is below rounding.
-const steepest = 1e18
+const (
+	lanes    = 4    // numbers are gone through four at a time
+	steepest = 1e18 // the slope past which an edge counts as vertical: its trapezoid is below rounding
+)
 
-// appendSegments appends the segments of s that count in a box, relative to its south-west corner.
-func (s *Shape) appendSegments(dst []segment, west, south, east, north float64) []segment {
-	width, height := east-west, north-south
+// make empties the list and makes room for n segments.
+func (l *segments) make(n int) {
+	l.n = 0
+	n += lanes
+	if len(l.x0) >= n {
+		return
+	}
+	memory := make([]float64, 5*n)
+	l.x0, l.x1, l.slope, l.c, l.side = memory[:n], memory[n:2*n], memory[2*n:3*n], memory[3*n:4*n], memory[4*n:]
+}
+
+// segments makes l the list of those of s that count in a box, relative to its south-west corner.
+func (s *Shape) segments(l *segments, box orb.Bound) {
+	west, south, width, height := box.Min[0], box.Min[1], box.Max[0]-box.Min[0], box.Max[1]-box.Min[1]
+	l.make(s.edges + len(s.runs))
 	// A chain of edges above the box, from x to x. NaN: there is none.
 	chain, end := math.NaN(), math.NaN()
 	for i := range s.runs {
 		r := &s.runs[i]
-		if r.bound.Max[0] <= west || r.bound.Min[0] >= east || r.bound.Max[1] <= south {
+		if r.bound.Max[0] <= west || r.bound.Min[0] >= box.Max[0] || r.bound.Max[1] <= south {
 			continue
 		}
-		if r.bound.Min[1] >= north {
+		if r.bound.Min[1] >= box.Max[1] {
 			if end != r.pts[0][0] {
-				dst = appendSegment(dst, chain-west, height, end-west, height, width)
+				l.level(chain-west, end-west, height, width)
 				chain = r.pts[0][0]
 			}
 			end = r.pts[len(r.pts)-1][0]
 			continue
 		}
-		px, py := r.pts[0][0], r.pts[0][1]
-		for _, q := range r.pts[1:] {
-			qx, qy := q[0], q[1]
-			if py >= north && qy >= north {
-				if end != px {
-					dst = appendSegment(dst, chain-west, height, end-west, height, width)
-					chain = px
-				}
-				end = qx
-			} else if (py > south || qy > south) && (px > west || qx > west) && (px < east || qx < east) {
-				dst = appendSegment(dst, px-west, py-south, qx-west, qy-south, width)
-			}
-			px, py = qx, qy
+		l.clip(r.pts, west, south, width)
+	}
+	l.level(chain-west, end-west, height, width)
+}
+
+// level appends the part in 0 ≤ x ≤ width of the edge from (px, y) to (qx, y), unless a coordinate is NaN.
+func (l *segments) level(px, qx, y, width float64) {
+	x0, x1 := max(0, min(px, qx)), min(width, max(px, qx))
+	if x0 < x1 {
+		l.x0[l.n], l.x1[l.n], l.slope[l.n], l.c[l.n], l.side[l.n] = x0, x1, 0, 2*y, math.Copysign(1, px-qx)
+		l.n++
+	}
+}
+
+// clipGeneric appends the parts of the edges from point to point that are above the foot of the box and within
+// its width, for any processor. Its products are rounded, whatever the processor.
+func (l *segments) clipGeneric(pts []orb.Point, west, south, width float64) {
+	for i := 1; i < len(pts); i++ {
+		px, py, qx, qy := pts[i-1][0]-west, pts[i-1][1]-south, pts[i][0]-west, pts[i][1]-south
+		slope := (qy - py) / (qx - px)
+		if !(math.Abs(slope) <= steepest) || !(py > 0 || qy > 0) {
+			continue
+		}
+		n := l.n
+		l.slope[n], l.c[n], l.side[n] = slope, 2*(py-float64(slope*px)), math.Copysign(1, px-qx)
+		if py < 0 {
+			px -= py / slope
+		} else if qy < 0 {
+			qx = px - py/slope
+		}
+		l.x0[n], l.x1[n] = max(0, min(px, qx)), min(width, max(px, qx))
+		if l.x0[n] < l.x1[n] {
+			l.n++
 		}
 	}
-	return appendSegment(dst, chain-west, height, end-west, height, width)
 }
 
-// appendSegment appends the part of the edge from p to q that is above y = 0 and in 0 ≤ x ≤ width, unless the
-// edge is vertical or a coordinate is NaN.
-func appendSegment(dst []segment, px, py, qx, qy, width float64) []segment {
-	slope := (qy - py) / (qx - px)
-	if !(slope >= -steepest && slope <= steepest) {
-		return dst
-	}
-	f := segment{slope: slope, c: 2 * (py - slope*px), side: math.Copysign(1, px-qx)}
-	if py < 0 {
-		px -= py / slope
-	} else if qy < 0 {
-		qx = px - py/slope
-	}
-	x, y := bitsOf(px), bitsOf(qx)
-	f.x0 = max(0, min(x, y))
-	f.x1 = min(bitsOf(width), max(x, y))
-	if f.x0 >= f.x1 {
-		return dst
-	}
-	return append(dst, f)
-}
-
-// bits are those of a number that is not negative, read as an integer: the order is the same, and a processor
-// finds the larger of two integers without a branch. A negative number comes before all others.
-type bits int64
-
-func bitsOf(v float64) bits    { return bits(math.Float64bits(v)) }
-func (b bits) number() float64 { return math.Float64frombits(uint64(b)) }
-
-// An index holds segments cut into vertical strips of equal width.
+// An index holds the segments of a shape, seen from the south-west corner of its box, cut into vertical strips
+// of equal width.
 type index struct {
 	strips int
-	perM   float64   // strips per metre
-	pieces []segment // by strip
-	starts []int32   // pieces[starts[i]:starts[i+1]] are in strip i
-	memory []segment // of the pieces, from one build to the next
+	perM   float64 // strips per metre
+	starts []int32 // the pieces from starts[i] to starts[i+1] are in strip i
+	pieces segments
 }
 
 // cutsPerSegment is how many times an index cuts a segment, on average and at most.
-const cutsPerSegment = 0.5
+const cutsPerSegment = 0.25 // how many times an index cuts a segment, on average and at most
 
 // build makes the index one of these segments, of which none passes 0 ≤ x ≤ width.
-func (ix *index) build(segments []segment, width float64) {
+func (ix *index) build(l *segments, width float64) {
 	var length float64
-	for i := range segments {
-		length += segments[i].x1.number() - segments[i].x0.number()
+	for i := range l.n {
+		length += l.x1[i] - l.x0[i]
 	}
-	n := float64(len(segments))
-	ix.strips = 1 + int(n*min(1, cutsPerSegment*width/length))
+	ix.strips = 1
+	if length > 0 {
+		ix.strips += int(float64(l.n) * min(1, cutsPerSegment*width/length))
+	}
 	ix.perM = float64(ix.strips) / width
 	ix.starts = slices.Grow(ix.starts[:0], ix.strips+1)[:ix.strips+1]
-	if ix.strips == 1 {
-		ix.pieces = segments
-		ix.starts[0], ix.starts[1] = 0, int32(len(segments))
-		return
-	}
-	metres := width / float64(ix.strips)
 	clear(ix.starts)
+	metres := width / float64(ix.strips)
 	pieces := 0
-	for i := range segments {
-		lo, hi := ix.strip(segments[i].x0), ix.strip(segments[i].x1)
+	for i := range l.n {
+		lo, hi := ix.strip(l.x0[i]), ix.strip(l.x1[i])
 		for j := lo; j <= hi; j++ {
 			ix.starts[j]++
 		}
@@ -335,58 +336,61 @@ func (ix *index) build(segments []segment, width float64) {
 		start += ix.starts[i]
 		ix.starts[i] = start
 	}
-	ix.memory = slices.Grow(ix.memory[:0], pieces)[:pieces]
-	ix.pieces = ix.memory
-	for i := range segments {
-		f := segments[i]
-		lo, hi := ix.strip(f.x0), ix.strip(f.x1)
-		end := f.x1
+	p := &ix.pieces
+	p.make(pieces)
+	p.n = pieces
+	// What follows the last piece shares no x with anything.
+	for i := range lanes {
+		k := pieces + i
+		p.x0[k], p.x1[k], p.slope[k], p.c[k], p.side[k] = 0, 0, 0, 0, 0
+	}
+	for i := range l.n {
+		x := l.x0[i]
+		lo, hi := ix.strip(x), ix.strip(l.x1[i])
 		for j := lo; j <= hi; j++ {
-			if j == hi {
-				f.x1 = end
-			} else {
-				f.x1 = bitsOf(float64(j+1) * metres)
+			end := l.x1[i]
+			if j < hi {
+				end = float64(j+1) * metres
 			}
 			ix.starts[j]--
-			ix.pieces[ix.starts[j]] = f
-			f.x0 = f.x1
+			k := ix.starts[j]
+			p.x0[k], p.x1[k], p.slope[k], p.c[k], p.side[k] = x, end, l.slope[i], l.c[i], l.side[i]
+			x = end
 		}
 	}
 }
 
 // strip is the number of the strip x is in; the first and the last have no end.
-func (ix *index) strip(x bits) int {
-	return min(ix.strips-1, int(x.number()*ix.perM))
+func (ix *index) strip(x float64) int {
+	return min(ix.strips-1, int(x*ix.perM))
 }
 
-// near lists the pieces that may share some x with e.
-func (ix *index) near(e *segment) []segment {
-	return ix.pieces[ix.starts[ix.strip(e.x0)]:ix.starts[ix.strip(e.x1)+1]]
-}
-
-// lower is twice the signed area between y = 0 and the lower of e and f, summed over the segments f, each
-// for the x it shares with e.
-func (e *segment) lower(segments []segment) float64 {
-	x0, x1, slope, c := e.x0, e.x1, e.slope, e.c
-	var sum float64
-	for i := range segments {
-		f := &segments[i]
-		// No branch for the pieces that share no x with e: it would be the wrong one half the time,
-		// and cost more than going through with a width of 0.
-		west := max(x0, f.x0)
-		east := max(west, min(x1, f.x1))
-		a, b := west.number(), east.number()
-		x, width := a+b, b-a // x is twice the middle, and so are the heights there
-		ye, yf := slope*x+c, f.slope*x+f.c
-		gap := ye - yf
-		turn := (slope - f.slope) * width // at the ends the gap is more, and less, by this much
-		low := min(ye, yf)
-		if turn*turn > gap*gap { // they cross
-			low = (ye + yf - (gap*gap+turn*turn)/(2*math.Abs(turn))) / 2
+// underGeneric is under, for any processor. Its products are rounded, whatever the processor.
+func (ix *index) underGeneric(l *segments) float64 {
+	p := &ix.pieces
+	var sums [lanes]float64
+	for i := range l.n {
+		ex0, ex1, slope, c, side := l.x0[i], l.x1[i], l.slope[i], l.c[i], l.side[i]
+		lo, hi := int(ix.starts[ix.strip(ex0)]), int(ix.starts[ix.strip(ex1)+1])
+		// The last group may reach into the strips that follow. Their pieces share no x with e, or do and count.
+		for j := lo; j < hi; j += lanes {
+			for k := range lanes {
+				west := max(ex0, p.x0[j+k])
+				east := max(west, min(ex1, p.x1[j+k]))
+				x, width := west+east, east-west // x is twice the middle, and so are the heights there
+				ye, yf := float64(slope*x)+c, float64(p.slope[j+k]*x)+p.c[j+k]
+				gap := ye - yf
+				turn := float64((slope - p.slope[j+k]) * width) // at the ends the gap is more, and less, by this much
+				gap2, turn2 := float64(gap*gap), float64(turn*turn)
+				low := min(ye, yf)
+				if turn2 > gap2 { // they cross
+					low = (ye + yf - (gap2+turn2)/math.Abs(turn+turn)) / 2
+				}
+				sums[k] += float64(float64(width*low) * (side * p.side[j+k]))
+			}
 		}
-		sum += f.side * width * low
 	}
-	return e.side * sum
+	return (sums[0] + sums[2]) + (sums[1] + sums[3])
 }
 
 // Orient returns a copy of mp with closed rings, shells counter-clockwise and holes clockwise; repeated points
@@ -465,15 +469,25 @@ func boundOf(pts []orb.Point) orb.Bound {
 	}
 }
 
-// bound is the box of mp; it is emptyBound when there is no point.
-func bound(mp orb.MultiPolygon) orb.Bound {
-	b := emptyBound
+// Box is the box of mp, in the units of its coordinates; its Min is above its Max when there is no point.
+func Box(mp orb.MultiPolygon) orb.Bound {
+	b, _ := boxAndArea(mp)
+	return b
+}
+
+// boxAndArea is the box of mp, and twice its area; the one means nothing when the other is not finite.
+func boxAndArea(mp orb.MultiPolygon) (box orb.Bound, twice float64) {
+	box = emptyBound
 	for _, poly := range mp {
 		for _, ring := range poly {
-			b = unite(b, boundOf(ring))
+			if len(ring) > 0 {
+				var b orb.Bound
+				twice += sweep(ring, ring[0][0], ring[0][1], &b)
+				box = unite(box, b)
+			}
 		}
 	}
-	return b
+	return box, twice
 }
 
 // unite is the box of two boxes, of which one may be empty.

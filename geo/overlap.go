@@ -53,72 +53,119 @@ func Overlaps(ctx context.Context, from, to *ZoneSet, opts ...OverlapOption) ([]
 		return nil, fmt.Errorf("overlaps of %s and %s: projections differ: EPSG:%d, EPSG:%d",
 			from.Layer, to.Layer, from.EPSG, to.EPSG)
 	}
-	// The smaller set is prepared and put in a tree. The zones of the other go by one at a time, each
-	// measured while it is in the processor's cache, and nothing is kept of it but its overlaps.
+	// The smaller set is put in a tree. The zones of the other go by one at a time, to find what each may meet.
 	few, many, swapped := from, to, false
 	if len(from.Zones) > len(to.Zones) {
 		few, many, swapped = to, from, true
 	}
-	shapes, err := prepareAll(ctx, few)
+	boxes, err := boxesOf(ctx, few)
 	if err != nil {
 		return nil, err
 	}
 	var tree rtree.RTreeGN[float64, uint32]
-	for i := range shapes {
-		if b := shapes[i].bound; b.Min[0] < b.Max[0] {
+	for i, b := range boxes {
+		if b.Min[0] < b.Max[0] {
 			tree.Insert(b.Min, b.Max, uint32(i))
 		}
 	}
-
 	const block = 32
-	found := make([][]Overlap, (len(many.Zones)+block-1)/block)
-	errs := make([]error, len(found))
+	meets := make([][]Overlap, (len(many.Zones)+block-1)/block)
+	errs := make([]error, len(meets))
 	err = parallel(ctx, len(many.Zones), block, func(lo, hi int) {
 		m := measurers.Get().(*measurer)
 		defer measurers.Put(m)
 		var here []Overlap
 		for i := lo; i < hi; i++ {
-			zone := &many.Zones[i]
-			shape := Shape{runs: m.runs[:0]}
-			shape.init(zone.Geom)
-			m.runs = shape.runs
-			if errs[lo/block] = checkFinite(many, zone, &shape); errs[lo/block] != nil {
+			box, err := boxOf(many, &many.Zones[i])
+			if err != nil {
+				errs[lo/block] = err
 				return
 			}
 			m.near = m.near[:0]
-			tree.Search(shape.bound.Min, shape.bound.Max, func(_, _ [2]float64, j uint32) bool {
+			tree.Search(box.Min, box.Max, func(_, _ [2]float64, j uint32) bool {
 				m.near = append(m.near, j)
 				return true
 			})
-			slices.Sort(m.near)
 			for _, j := range m.near {
-				errs[lo/block] = cmp.Or(checkPositive(few, &few.Zones[j], &shapes[j]), checkPositive(many, zone, &shape))
-				if errs[lo/block] != nil {
-					return
-				}
-				var o Overlap
-				if swapped {
-					o = overlap(m, &shape, &shapes[j], zone, &few.Zones[j], cfg)
-					o.From, o.To = i, int(j)
-				} else {
-					o = overlap(m, &shapes[j], &shape, &few.Zones[j], zone, cfg)
-					o.From, o.To = int(j), i
-				}
-				if o.Area != 0 {
-					here = append(here, o)
-				}
+				here = append(here, Overlap{From: int(j), To: i})
 			}
 		}
-		found[lo/block] = here
+		meets[lo/block] = here
 	})
 	if err := cmp.Or(err, cmp.Or(errs...)); err != nil {
 		return nil, err
 	}
-	all := slices.Concat(found...)
-	if !swapped {
-		all = byFrom(all, len(from.Zones))
+	pairs := byFrom(slices.Concat(meets...), len(few.Zones))
+
+	// Then the pairs of one zone of the tree are measured together, a few hundred at most.
+	const together = 256
+	var groups []int // where each begins
+	for i := range pairs {
+		if i == 0 || pairs[i].From != pairs[i-1].From || i-groups[len(groups)-1] == together {
+			groups = append(groups, i)
+		}
 	}
-	return all, nil
+	groups = append(groups, len(pairs))
+	errs = make([]error, len(groups))
+	err = parallel(ctx, len(groups)-1, 4, func(lo, hi int) {
+		m := measurers.Get().(*measurer)
+		defer measurers.Put(m)
+		for g := lo; g < hi && errs[lo] == nil; g++ {
+			errs[lo] = measureGroup(m, few, many, pairs[groups[g]:groups[g+1]], swapped, cfg)
+		}
+	})
+	if err := cmp.Or(err, cmp.Or(errs...)); err != nil {
+		return nil, err
+	}
+	pairs = slices.DeleteFunc(pairs, func(o Overlap) bool { return o.Area == 0 })
+	if swapped {
+		pairs = byFrom(pairs, len(from.Zones))
+	}
+	return pairs, nil
+}
+
+// measureGroup measures pairs of one zone of few, which is From, and zones of many, which are To; swapped, these
+// are exchanged at the end.
+func measureGroup(m *measurer, few, many *ZoneSet, pairs []Overlap, swapped bool, cfg overlapConfig) error {
+	var held Shape
+	zone := &few.Zones[pairs[0].From]
+	held.init(zone.Geom)
+	if err := checkArea(few, zone, &held); err != nil {
+		return err
+	}
+	if zone.Box != (orb.Bound{}) && zone.Box != held.bound {
+		return staleBox(few, zone)
+	}
+	m.hold(&held)
+	shape := Shape{runs: m.runs}
+	for i := range pairs {
+		o := &pairs[i]
+		other := &many.Zones[o.To]
+		shape.init(other.Geom)
+		m.runs = shape.runs
+		if err := checkArea(many, other, &shape); err != nil {
+			return err
+		}
+		if other.Box != (orb.Bound{}) && other.Box != shape.bound {
+			return staleBox(many, other)
+		}
+		o.Area = m.intersection(&shape, 0, 0)
+		if o.Area == 0 {
+			continue
+		}
+		first, second, a, b := zone, other, held.area, shape.area
+		if swapped {
+			o.From, o.To, first, second, a, b = o.To, o.From, second, first, b, a
+		}
+		o.ShareFrom, o.ShareTo = o.Area/a, o.Area/b
+		if cfg.margins {
+			o.Margin = margin(m, &shape, o.Area) / a
+		}
+		if isSliver(first, second, o) {
+			o.Note = Sliver
+		}
+	}
+	return nil
 }
 
 // byFrom orders by their From, which is below n, overlaps already in the order of their To.
@@ -138,60 +185,56 @@ func byFrom(overlaps []Overlap, n int) []Overlap {
 	return ordered
 }
 
-// prepareAll makes a shape of each zone.
-func prepareAll(ctx context.Context, set *ZoneSet) ([]Shape, error) {
-	shapes := make([]Shape, len(set.Zones))
-	err := parallel(ctx, len(shapes), 16, func(lo, hi int) {
-		for i := lo; i < hi; i++ {
-			shapes[i].init(set.Zones[i].Geom)
+// boxesOf is the box of each zone.
+func boxesOf(ctx context.Context, set *ZoneSet) ([]orb.Bound, error) {
+	const block = 16
+	boxes := make([]orb.Bound, len(set.Zones))
+	errs := make([]error, (len(boxes)+block-1)/block)
+	err := parallel(ctx, len(boxes), block, func(lo, hi int) {
+		for i := lo; i < hi && errs[lo/block] == nil; i++ {
+			boxes[i], errs[lo/block] = boxOf(set, &set.Zones[i])
 		}
 	})
-	if err != nil {
-		return nil, err
-	}
-	for i := range shapes {
-		if err := checkFinite(set, &set.Zones[i], &shapes[i]); err != nil {
-			return nil, err
-		}
-	}
-	return shapes, nil
+	return boxes, cmp.Or(err, cmp.Or(errs...))
 }
 
-func checkFinite(set *ZoneSet, z *Zone, s *Shape) error {
-	if !finite(s.area) {
-		return fmt.Errorf("%s: zone %s: a coordinate is not finite", set.Layer, z.Code)
+// boxOf is the box of a zone.
+func boxOf(set *ZoneSet, z *Zone) (orb.Bound, error) {
+	if z.Box != (orb.Bound{}) {
+		return z.Box, nil
 	}
-	return nil
+	box, twice := boxAndArea(z.Geom)
+	if !finite(twice) {
+		return box, notFinite(set, z)
+	}
+	return box, nil
 }
 
-func checkPositive(set *ZoneSet, z *Zone, s *Shape) error {
-	if s.area <= 0 {
+func notFinite(set *ZoneSet, z *Zone) error {
+	return fmt.Errorf("%s: zone %s: a coordinate is not finite", set.Layer, z.Code)
+}
+
+func staleBox(set *ZoneSet, z *Zone) error {
+	return fmt.Errorf("%s: zone %s: its box is not that of its contour", set.Layer, z.Code)
+}
+
+func checkArea(set *ZoneSet, z *Zone, s *Shape) error {
+	switch {
+	case !finite(s.area):
+		return notFinite(set, z)
+	case s.area <= 0:
 		return fmt.Errorf("%s: zone %s: area %g m²: its rings are not oriented", set.Layer, z.Code, s.area)
 	}
 	return nil
 }
 
-func overlap(m *measurer, a, b *Shape, from, to *Zone, cfg overlapConfig) Overlap {
-	area := m.intersection(a, b, 0, 0)
-	if area == 0 {
-		return Overlap{}
-	}
-	o := Overlap{Area: area, ShareFrom: area / a.area, ShareTo: area / b.area}
-	if cfg.margins {
-		o.Margin = margin(m, a, b, area)
-	}
-	if isSliver(a, b, from, to, &o) {
-		o.Note = Sliver
-	}
-	return o
-}
-
-// margin is the largest change of the share of a in b, whose common area is given, when b moves by 10 m
-// towards one of the eight points of the compass.
-func margin(m *measurer, a, b *Shape, area float64) float64 {
+// margin is the largest change of the area s and the shape held have in common, which is given, when one of them
+// moves by 10 m towards one of the eight points of the compass.
+func margin(m *measurer, s *Shape, area float64) float64 {
+	t := m.held
 	// A zone farther than 10 m from any border of the other keeps its place in it.
-	if area >= (1-noise)*a.area && !b.touchesBox(a.bound.Pad(marginShift)) ||
-		area >= (1-noise)*b.area && !a.touchesBox(b.bound.Pad(marginShift)) {
+	if area >= (1-noise)*s.area && !t.touchesBox(s.bound.Pad(marginShift)) ||
+		area >= (1-noise)*t.area && !s.touchesBox(t.bound.Pad(marginShift)) {
 		return 0
 	}
 	const d = marginShift * math.Sqrt2 / 2
@@ -200,12 +243,12 @@ func margin(m *measurer, a, b *Shape, area float64) float64 {
 		{marginShift, 0}, {d, d}, {0, marginShift}, {-d, d},
 		{-marginShift, 0}, {-d, -d}, {0, -marginShift}, {d, -d},
 	} {
-		most = max(most, math.Abs(m.intersection(b, a, v[0], v[1])-area))
+		most = max(most, math.Abs(m.intersection(s, v[0], v[1])-area))
 	}
-	return most / a.area
+	return most
 }
 
-func isSliver(a, b *Shape, from, to *Zone, o *Overlap) bool {
+func isSliver(from, to *Zone, o *Overlap) bool {
 	if o.ShareFrom >= sliverShareOutside || o.ShareTo >= whole {
 		return false
 	}

@@ -147,8 +147,11 @@ func TestMarginExact(t *testing.T) {
 		{rect(300, 400, 389.5, 500), 0},
 	} {
 		a, b := Prepare(multi(tt.inner)), Prepare(outer)
-		got := margin(new(measurer), a, b, a.IntersectionArea(b))
-		if back := margin(new(measurer), b, a, b.IntersectionArea(a)) * b.Area() / a.Area(); math.Abs(got-tt.want) > 1e-12 || math.Abs(back-tt.want) > 1e-12 {
+		m := new(measurer)
+		m.hold(b)
+		got := margin(m, a, a.IntersectionArea(b)) / a.Area()
+		m.hold(a)
+		if back := margin(m, b, b.IntersectionArea(a)) / a.Area(); math.Abs(got-tt.want) > 1e-12 || math.Abs(back-tt.want) > 1e-12 {
 			t.Errorf("margin of %v = %v and %v, want %v", tt.inner, got, back, tt.want)
 		}
 	}

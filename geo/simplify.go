@@ -95,7 +95,7 @@ func newCoverage(zones []orb.MultiPolygon) *coverage {
 	n := 0
 	for i, mp := range zones {
 		if ok[i] = numeric(mp) == ""; ok[i] {
-			box = unite(box, bound(mp))
+			box = unite(box, Box(mp))
 			for _, poly := range mp {
 				for _, ring := range poly {
 					n += len(ring)

@@ -40,6 +40,10 @@ type Zone struct {
 	// Geom is in the legal projection, valid: shells counter-clockwise, holes clockwise, no ring crossing
 	// another. It is nil where the zone is known by its code alone.
 	Geom orb.MultiPolygon
+
+	// Box is [Box] of Geom, taken by who reads the contours of a layer while they are at hand. The zero value means
+	// that it has not been taken.
+	Box orb.Bound
 }
 
 // A ZoneSet is the zones of one layer, ordered by code, without repeats.
