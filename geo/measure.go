@@ -100,17 +100,15 @@ func (s *Shape) appendRun(pts []orb.Point, ox, oy float64) float64 {
 	return twice
 }
 
-// sweepGeneric is sweep, for any processor: its sums are those of four lanes.
+// sweepGeneric is sweep, for any processor: the edges are summed in two lanes.
 func sweepGeneric(pts []orb.Point, ox, oy float64, box *orb.Bound) float64 {
 	*box = boundOf(pts)
-	var sums [4]float64
+	var sums [2]float64
 	for i := 1; i < len(pts); i++ {
 		px, py, qx, qy := pts[i-1][0]-ox, pts[i-1][1]-oy, pts[i][0]-ox, pts[i][1]-oy
-		lane := (i - 1) % 2 * 2
-		sums[lane] += float64(px * qy)
-		sums[lane+1] += float64(py * qx)
+		sums[(i-1)%2] += float64(px*qy) - float64(py*qx)
 	}
-	return (sums[0] + sums[2]) - (sums[1] + sums[3])
+	return sums[0] + sums[1]
 }
 
 // Area is the area of the shape, in m².
@@ -469,9 +467,14 @@ func boundOf(pts []orb.Point) orb.Bound {
 	}
 }
 
-// Box is the box of mp, in the units of its coordinates; its Min is above its Max when there is no point.
+// Box is the box of mp, in the units of its coordinates. Its Min is above its Max when there is no point, and all
+// is NaN when a coordinate is not finite.
 func Box(mp orb.MultiPolygon) orb.Bound {
-	b, _ := boxAndArea(mp)
+	b, twice := boxAndArea(mp)
+	if !finite(twice) {
+		nan := orb.Point{math.NaN(), math.NaN()}
+		return orb.Bound{Min: nan, Max: nan}
+	}
 	return b
 }
 

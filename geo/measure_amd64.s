@@ -119,7 +119,7 @@ TEXT ·sweepAVX2(SB), NOSPLIT, $0-48
 	VMOVUPD (SI), X1
 	VINSERTF128 $1, X1, Y1, Y1 // least
 	VMOVAPD Y1, Y2             // most
-	VXORPD Y3, Y3, Y3          // the four sums
+	VXORPD Y3, Y3, Y3          // the two sums, each twice
 	DECQ CX                    // edges
 	SUBQ $2, CX
 	JLT  one
@@ -133,6 +133,7 @@ two:
 	VSUBPD Y0, Y5, Y5
 	VPERMILPD $5, Y5, Y5       // y and x
 	VMULPD Y4, Y5, Y5
+	VHSUBPD Y5, Y5, Y5
 	VADDPD Y5, Y3, Y3
 	ADDQ $32, SI
 	SUBQ $2, CX
@@ -150,6 +151,7 @@ one:
 	VSUBPD X0, X5, X5
 	VPERMILPD $1, X5, X5
 	VMULPD X4, X5, X5          // and 0 above
+	VHSUBPD Y5, Y5, Y5
 	VADDPD Y5, Y3, Y3
 
 done:
@@ -160,9 +162,7 @@ done:
 	VMAXPD X4, X2, X2
 	VMOVUPD X2, 16(DI)
 	VEXTRACTF128 $1, Y3, X4
-	VADDPD X4, X3, X3
-	VPERMILPD $1, X3, X4
-	VSUBSD X4, X3, X0
+	VADDSD X4, X3, X0
 	VZEROUPPER
 	VMOVSD X0, ret+40(FP)
 	RET

@@ -200,11 +200,11 @@ func boxesOf(ctx context.Context, set *ZoneSet) ([]orb.Bound, error) {
 
 // boxOf is the box of a zone.
 func boxOf(set *ZoneSet, z *Zone) (orb.Bound, error) {
-	if z.Box != (orb.Bound{}) {
-		return z.Box, nil
+	box := z.Box
+	if box == (orb.Bound{}) {
+		box = Box(z.Geom)
 	}
-	box, twice := boxAndArea(z.Geom)
-	if !finite(twice) {
+	if math.IsNaN(box.Min[0]) {
 		return box, notFinite(set, z)
 	}
 	return box, nil

@@ -160,6 +160,9 @@ func ReadLayer(ctx context.Context, path string, c *Card, layer geo.Layer) (*geo
 		case len(parts) > 1:
 			z.Geom = geo.Dissolve(parts)
 		}
+		if z.Geom != nil {
+			z.Box = geo.Box(z.Geom)
+		}
 		if to-from > 1 {
 			// Beyond the square metre, some part was counted twice.
 			if union := geo.Area(z.Geom); len(parts) > 1 && area-union > 1 {

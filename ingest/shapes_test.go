@@ -117,7 +117,10 @@ func TestPublishedLayers(t *testing.T) {
 		if area := geo.Area(z.Geom); tt.area != 0 && math.Abs(area-tt.area) > 1 {
 			t.Errorf("%s: %s has %.1f m², want %.1f", tt.file, tt.code, area, tt.area)
 		}
-		z.Code, z.Geom = "", nil
+		if z.Box != geo.Box(z.Geom) {
+			t.Errorf("%s: %s: box %v", tt.file, tt.code, z.Box)
+		}
+		z.Code, z.Geom, z.Box = "", nil, orb.Bound{}
 		if diff := cmp.Diff(tt.want, z); diff != "" {
 			t.Errorf("%s: %s (-want +got):\n%s", tt.file, tt.code, diff)
 		}

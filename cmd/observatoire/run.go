@@ -472,6 +472,7 @@ func (p *project) dissolve(r *reading, l layerConfig) (*geo.ZoneSet, error) {
 		}
 	}
 	zone.Geom = geo.Dissolve(parts)
+	zone.Box = geo.Box(zone.Geom)
 	title := l.Title
 	if title == "" {
 		title = fmt.Sprintf("%s, composition %d", levelTitle(l.Level), l.Vintage)

@@ -349,7 +349,7 @@ func sampleEdition(id string) *indicators.Edition {
 	key := func(ind string, l geo.Layer, m int, sexe string) indicators.Key {
 		return indicators.Key{Indicateur: ind, Couche: l, Millesime: m, Sexe: sexe}
 	}
-	return &indicators.Edition{
+	e := &indicators.Edition{
 		ID: id, Title: "Observatoire d'essai", Schematic: true, Manifest: []byte(`{ "b": 1,  "a": "é" }`),
 		Layers: []geo.ZoneSet{
 			{Layer: "epci-2015", Title: "EPCI", EPSG: 2154, Zones: []geo.Zone{
@@ -422,6 +422,14 @@ func sampleEdition(id string) *indicators.Edition {
 			{Indicateur: "niveau_de_vie_median", Couche: "qpv-2015", Methode: "surface", N: 65, Unite: "%", Moyenne: -52.1, Absolue: 52.1, Mediane: -50, Pire: "QP974001", PireErreur: -99, Rang: 2},
 			{Indicateur: "niveau_de_vie_median", Couche: "qpv-2015", Millesime: 2019, Sexe: "F", Methode: "surface", N: 1, Unite: "points", Mediane: 1e-300, PireErreur: -0.5}},
 	}
+	for i := range e.Layers {
+		for j := range e.Layers[i].Zones {
+			if z := &e.Layers[i].Zones[j]; z.Geom != nil {
+				z.Box = geo.Box(z.Geom)
+			}
+		}
+	}
+	return e
 }
 
 func testRoundTrip(t *testing.T, s Store) {
@@ -447,6 +455,7 @@ func testZones(t *testing.T, s Store) {
 		z := geo.Zone{Code: fmt.Sprintf("%05d", i), Name: "carré", Members: []string{"13047", "13063"}}
 		if i%100 != 7 {
 			z.Geom = orb.MultiPolygon{{{{x, y}, {x + w, y}, {x + w, y + w}, {x, y + w}, {x, y}}}}
+			z.Box = geo.Box(z.Geom)
 		}
 		layer.Zones = append(layer.Zones, z)
 	}

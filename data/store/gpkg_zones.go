@@ -170,6 +170,7 @@ func readBlock(ctx context.Context, conn *sql.Conn, table, where string, d *deco
 			if z.Geom, err = d.multiPolygonGPKG(geom); err != nil {
 				return nil, nil, fmt.Errorf("zone %s: %w", z.Code, err)
 			}
+			z.Box = geo.Box(z.Geom)
 		}
 		zones, fids = append(zones, z), append(fids, fid)
 	}

@@ -542,6 +542,7 @@ func queryZones(ctx context.Context, tx pgx.Tx, id string, set *geo.ZoneSet, nea
 			if z.Geom, err = d.multiPolygon(v[1]); err != nil {
 				return nil, fmt.Errorf("%s: zone %s: its geometry: %w", set.Layer, z.Code, err)
 			}
+			z.Box = geo.Box(z.Geom)
 		}
 		found = append(found, numbered{int(binary.BigEndian.Uint64(v[0])), z})
 	}
