@@ -50,7 +50,7 @@ func (a *app) depositsCmd() *cobra.Command {
 		Short:   "A workbook for the partner to fill in: the zones and columns expected, with lists; the card reads it as it is",
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) != 1 {
-				return usage{errors.New("deposits template: name the convention")}
+				return usage{errors.New("deposits template: name the convention: `observatoire deposits` lists them")}
 			}
 			return nil
 		},
