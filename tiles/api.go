@@ -341,30 +341,37 @@ func (s *Server) handleOverlaps(format string) handler {
 		case ".xlsx":
 			return s.sendWorkbook(w, r, "recouvrements.xlsx", p.edition, WorkbookOptions{Sheets: []string{SheetOverlaps, SheetSources}, Overlaps: sets})
 		}
-		type row struct {
-			De       geo.Layer `json:"couche_de"`
-			CodeDe   string    `json:"code_de"`
-			NomDe    string    `json:"nom_de"`
-			Vers     geo.Layer `json:"couche_vers"`
-			CodeVers string    `json:"code_vers"`
-			NomVers  string    `json:"nom_vers"`
-			Aire     number    `json:"aire_m2"`
-			PartDe   number    `json:"part_de"`
-			PartVers number    `json:"part_vers"`
-			Marge    number    `json:"marge_part"`
-			Note     string    `json:"note"`
-		}
-		rows := []row{}
-		for _, set := range sets {
-			from, to := p.edition.Layer(set.From), p.edition.Layer(set.To)
-			for _, x := range set.Pairs {
-				a, b := &from.Zones[x.From], &to.Zones[x.To]
-				rows = append(rows, row{set.From, a.Code, a.Name, set.To, b.Code, b.Name, number(indicators.Some(x.Area)),
-					number(indicators.Some(x.ShareFrom)), number(indicators.Some(x.ShareTo)), number(indicators.Some(x.Margin)), x.Note})
-			}
-		}
+		rows := shareRows(p.edition, sets)
 		return s.writeRows(w, r, p, q, "recouvrements", rows, 0, len(rows), len(rows))
 	}
+}
+
+// A shareRow is one overlap in JSON: the columns of the CSV.
+type shareRow struct {
+	De       geo.Layer `json:"couche_de"`
+	CodeDe   string    `json:"code_de"`
+	NomDe    string    `json:"nom_de"`
+	Vers     geo.Layer `json:"couche_vers"`
+	CodeVers string    `json:"code_vers"`
+	NomVers  string    `json:"nom_vers"`
+	Aire     number    `json:"aire_m2"`
+	PartDe   number    `json:"part_de"`
+	PartVers number    `json:"part_vers"`
+	Marge    number    `json:"marge_part"`
+	Note     string    `json:"note"`
+}
+
+func shareRows(e *indicators.Edition, sets []indicators.OverlapSet) []shareRow {
+	rows := []shareRow{}
+	for _, set := range sets {
+		from, to := e.Layer(set.From), e.Layer(set.To)
+		for _, x := range set.Pairs {
+			a, b := &from.Zones[x.From], &to.Zones[x.To]
+			rows = append(rows, shareRow{set.From, a.Code, a.Name, set.To, b.Code, b.Name, number(indicators.Some(x.Area)),
+				number(indicators.Some(x.ShareFrom)), number(indicators.Some(x.ShareTo)), number(indicators.Some(x.Margin)), x.Note})
+		}
+	}
+	return rows
 }
 
 // handleFacilities lists the facilities that lie in the zones asked for.

@@ -25,6 +25,7 @@ type operation struct {
 	rows    string   // what the rows of its JSON are called; "" when it has none
 	row     any      // one of them: a struct, or the header of a CSV
 	forms   form     // whether it is a page too
+	post    bool     // it reads what it is sent
 	hidden  bool     // described elsewhere in the document, or nowhere
 	h       handler
 }
@@ -262,7 +263,11 @@ func (s *Server) openAPI(p *published, base string) object {
 				add(path, "get", op.id+"."+name, op, p.pathParameters(path))
 			}
 		default:
-			add(op.path, "get", op.id, op, p.pathParameters(op.path))
+			method := "get"
+			if op.post {
+				method = "post"
+			}
+			add(op.path, method, op.id, op, p.pathParameters(op.path))
 		}
 	}
 	return object{
@@ -333,6 +338,9 @@ func (op *operation) responses(method string) object {
 	r := object{"200": ok, "400": problem("Paramètre inconnu ou invalide : la réponse le nomme."), "503": problem("Aucune édition publiée, ou serveur trop sollicité.")}
 	if method == "get" {
 		r["304"] = object{"description": "La réponse que le client a déjà."}
+	}
+	if op.post {
+		r["413"] = problem("Envoi trop long.")
 	}
 	if slices.Contains(op.types, typeTile) {
 		r["204"] = object{"description": "Rien dans la tuile."}

@@ -242,6 +242,11 @@ func (s *Server) Handler() http.Handler {
 		s.fail(w, r, &problem{Status: http.StatusNotFound, Detail: "Aucune ressource à cette adresse. Les adresses disponibles sont listées sur la page d'accueil, « / »."})
 	})
 	r.MethodNotAllowed(func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasSuffix(r.URL.Path, "/api/estimation") {
+			w.Header().Set("Allow", "POST, OPTIONS")
+			s.fail(w, r, &problem{Status: http.StatusMethodNotAllowed, Detail: "Cette adresse attend un périmètre dessiné, en GeoJSON, par la méthode POST."})
+			return
+		}
 		w.Header().Set("Allow", "GET, HEAD, OPTIONS")
 		s.fail(w, r, &problem{Status: http.StatusMethodNotAllowed, Detail: "Seules les méthodes GET et HEAD sont admises : le service ne fait que lire."})
 	})
@@ -287,6 +292,8 @@ func (s *Server) list() []*operation {
 		{path: "/tileMatrixSets", id: "getTileMatrixSetsList", tag: "Tuiles", summary: "Grilles de tuiles.", types: []string{json}, h: s.handleMatrixSets},
 		{path: "/tileMatrixSets/" + matrixSet, id: "getTileMatrixSet", tag: "Tuiles", summary: "La grille WebMercatorQuad.", types: []string{json}, h: s.handleMatrixSet},
 
+		{path: "/api/estimation", id: "postEstimation", tag: "Chiffres", summary: "Recouvrements et estimations d'un périmètre dessiné.", types: []string{json}, post: true,
+			params: []*parameter{paramIndicateur, paramMillesime, paramSexe}, h: s.handleEstimation},
 		{path: "/api/indicateurs", id: "getIndicateurs", tag: "Chiffres", summary: "Définitions des indicateurs et séries de l'édition.", types: []string{json}, h: s.handleIndicators},
 		{path: "/api/equipements", id: "getEquipements", tag: "Chiffres", summary: "Équipements des zones.", types: []string{json}, rows: "equipements",
 			params: []*parameter{paramZone, paramCouche, paramTheme, paramLimit, paramOffset}, h: s.handleFacilities},
@@ -336,7 +343,11 @@ func (s *Server) list() []*operation {
 // dataRoutes are the addresses of the edition served, or of the one named before them.
 func (s *Server) dataRoutes(r chi.Router) {
 	for _, op := range s.operations {
-		r.Get(op.path, s.data(op))
+		if op.post {
+			r.Post(op.path, s.post(op))
+		} else {
+			r.Get(op.path, s.data(op))
+		}
 	}
 }
 
@@ -376,9 +387,9 @@ func (s *Server) guard(next http.Handler) http.Handler {
 			return
 		}
 		if r.Method == http.MethodOptions {
-			h.Set("Allow", "GET, HEAD, OPTIONS")
-			h.Set("Access-Control-Allow-Methods", "GET, HEAD, OPTIONS")
-			h.Set("Access-Control-Allow-Headers", "Accept, Authorization, If-None-Match, X-Request-Id")
+			h.Set("Allow", "GET, HEAD, POST, OPTIONS")
+			h.Set("Access-Control-Allow-Methods", "GET, HEAD, POST, OPTIONS")
+			h.Set("Access-Control-Allow-Headers", "Accept, Authorization, Content-Type, If-None-Match, X-Request-Id")
 			h.Set("Access-Control-Max-Age", "86400")
 			w.WriteHeader(http.StatusNoContent)
 			return
@@ -673,14 +684,15 @@ type problem struct {
 func (p *problem) Error() string { return p.Detail }
 
 var problemTitles = map[int]string{
-	http.StatusBadRequest:          "Requête invalide",
-	http.StatusUnauthorized:        "Jeton refusé",
-	http.StatusNotFound:            "Introuvable",
-	http.StatusRequestURITooLong:   "Adresse trop longue",
-	http.StatusTooManyRequests:     "Trop de requêtes",
-	http.StatusMethodNotAllowed:    "Méthode non admise",
-	http.StatusInternalServerError: "Erreur interne",
-	http.StatusServiceUnavailable:  "Service indisponible",
+	http.StatusBadRequest:            "Requête invalide",
+	http.StatusUnauthorized:          "Jeton refusé",
+	http.StatusNotFound:              "Introuvable",
+	http.StatusRequestURITooLong:     "Adresse trop longue",
+	http.StatusTooManyRequests:       "Trop de requêtes",
+	http.StatusRequestEntityTooLarge: "Envoi trop long",
+	http.StatusMethodNotAllowed:      "Méthode non admise",
+	http.StatusInternalServerError:   "Erreur interne",
+	http.StatusServiceUnavailable:    "Service indisponible",
 }
 
 func badRequest(parametre, format string, args ...any) error {
