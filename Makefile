@@ -1,5 +1,6 @@
 # make demo   builds, runs and serves the bundled project
 # make test   installs what the tests need, and runs them all on both stores
+# make clients  installs OWSLib and QGIS, and reads the service with them as docs/clients.md says
 # make check  format, vet, staticcheck, and the tests with the race detector
 # make bench  the table of speeds, as ratios against PostGIS and bare handlers in the same run
 
@@ -11,7 +12,7 @@ ifneq ($(wildcard ../shared/real/README.md),)
 export OBSERVATOIRE_REAL ?= $(abspath ../shared/real)
 endif
 
-.PHONY: build demo test check bench deps npm clean
+.PHONY: build demo test clients check bench deps npm clean
 
 build:
 	go build -o bin/observatoire ./cmd/observatoire
@@ -40,6 +41,13 @@ endif
 
 test: deps npm
 	.ci/with-postgres go test ./...
+
+CLIENTS := python3-owslib python3-qgis qgis-providers
+clients: deps
+	@if ! dpkg -s $(CLIENTS) >/dev/null 2>&1; then \
+	  $(SUDO) apt-get update -qq && \
+	  $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $(CLIENTS) >/dev/null; fi
+	OBSERVATOIRE_CLIENTS=1 go test -count=1 -run 'TestClients|TestGDAL' ./tiles
 
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 check: deps npm
