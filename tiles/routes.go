@@ -483,6 +483,9 @@ func (s *Server) data(op *operation) http.HandlerFunc {
 		if match != "" {
 			if held, ok := heldTag(match, string(tag[1:33])); ok {
 				header["Etag"] = []string{held}
+				for _, name := range pageless { // the browser has them with what it kept
+					delete(header, name)
+				}
 				w.WriteHeader(http.StatusNotModified)
 				return
 			}
@@ -521,6 +524,9 @@ func (s *Server) data(op *operation) http.HandlerFunc {
 		_, _ = w.Write(body) // the client is gone when this fails
 	}
 }
+
+// pageless are the headers that a 304 leaves as the browser has them.
+var pageless = []string{"Content-Security-Policy", "X-Content-Type-Options", "Access-Control-Expose-Headers"}
 
 // Values of Cache-Control. What a token shows is never in a cache that others share, and is asked for again each time.
 var (
