@@ -211,8 +211,10 @@ func writeEdition(ctx context.Context, tx *sql.Tx, e *indicators.Edition) error 
 			return err
 		}
 	}
-	_, err := tx.ExecContext(ctx, `CREATE INDEX serie_code ON serie (code, indicateur)`)
-	return err
+	if _, err := tx.ExecContext(ctx, `CREATE INDEX serie_code ON serie (code, indicateur)`); err != nil {
+		return err
+	}
+	return writeViews(ctx, tx, e)
 }
 
 func insertSRS(ctx context.Context, tx *sql.Tx, epsg int) error {

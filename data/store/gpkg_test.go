@@ -145,6 +145,29 @@ PROJCRS["RGF93 v1 / Lambert-93",
 ID["EPSG",2154]]
 FID Column = fid
 Geometry Column = geom
+Layer name: vue_epci_2015
+Geometry: Multi Polygon
+Feature Count: 1
+PROJCRS["RGF93 v1 / Lambert-93",
+ID["EPSG",2154]]
+FID Column = OGC_FID
+Geometry Column = geom
+Layer name: vue_iris_2016
+Geometry: Multi Polygon
+Feature Count: 3
+Extent: (870000.000000, 6270000.000000) - (871000.456790, 6270100.000000)
+PROJCRS["RGF93 v1 / Lambert-93",
+ID["EPSG",2154]]
+FID Column = OGC_FID
+Geometry Column = geom
+Layer name: vue_qpv_2015
+Geometry: Multi Polygon
+Feature Count: 1
+Extent: (340000.000000, 7680000.000000) - (340010.000000, 7680010.000000)
+PROJCRS["RGR92 / UTM zone 40S",
+ID["EPSG",2975]]
+FID Column = OGC_FID
+Geometry Column = geom
 Layer name: edition
 Geometry: None
 Feature Count: 1
@@ -201,6 +224,10 @@ Layer name: equipement_zone
 Geometry: None
 Feature Count: 3
 FID Column = rang
+Layer name: layer_styles
+Geometry: None
+Feature Count: 3
+FID Column = id
 `
 	if diff := cmp.Diff(want, got.String()); diff != "" {
 		t.Errorf("layers (-want +got):\n%s", diff)

@@ -648,6 +648,9 @@ func switchEdition(ctx context.Context, tx pgx.Tx, a act, id string) error {
 		a.day, a.by, a.action, a.edition); err != nil {
 		return err
 	}
+	if err := refreshViews(ctx, tx, id); err != nil {
+		return err
+	}
 	_, err := tx.Exec(ctx, "SELECT pg_notify($1, $2)", channel, id)
 	return err
 }
