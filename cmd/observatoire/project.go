@@ -13,6 +13,7 @@ import (
 	"strings"
 
 	"observatoire/data"
+	"observatoire/data/store"
 	"observatoire/geo"
 	"observatoire/indicators"
 	"observatoire/ingest"
@@ -40,8 +41,9 @@ type project struct {
 	Publication publicationConfig              `yaml:"publication"`
 
 	dir         string
-	text        []byte // of the project's file, expanded
-	unset       error  // variables of the environment that are not set: of consequence when files are read
+	store       store.Store // once open: the layers that are tables are read from it
+	text        []byte      // of the project's file, expanded
+	unset       error       // variables of the environment that are not set: of consequence when files are read
 	catalogue   *ingest.Catalogue
 	definitions []indicators.Definition
 	conventions []ingest.Convention
@@ -61,6 +63,7 @@ type layerConfig struct {
 	Vintage  int    `yaml:"vintage"`
 	Since    int    `yaml:"since"` // of a composition: the year from which it is known to hold, before its vintage
 	File     string `yaml:"file"`
+	Table    string `yaml:"table"` // in place of file: a table of the PostGIS store's database, schema.table, that people edit in QGIS
 	Title    string `yaml:"title"`
 	Code     string `yaml:"code"`     // of a file without a card: the attribute that holds the codes; of a dissolved layer: its zone's code
 	Name     string `yaml:"name"`     // as code
@@ -229,7 +232,13 @@ func (p *project) check(path string) error {
 			bad("layers[%d] (%s): vintage: %d is not a year: the year of the boundaries, such as 2016", i, l.Level, l.Vintage)
 		case l.Since != 0 && (l.Since < 1900 || l.Since > l.Vintage):
 			bad("layers[%d] (%s): since: %d: a year from which the composition holds, not after its vintage %d", i, l.Level, l.Since, l.Vintage)
-		case (l.File == "") == (l.Dissolve == ""):
+		case l.Table != "" && (l.File != "" || l.Dissolve != ""):
+			bad("layers[%d] (%s): give one of file, table and dissolve", i, l.Level)
+		case l.Table != "" && l.Code == "" && l.Card == "":
+			bad("layers[%d] (%s): code: missing: the column of %s that holds the codes", i, l.Level, l.Table)
+		case l.Table != "" && p.Weights != nil && l.layer() == p.Weights.Layer:
+			bad("layers[%d] (%s): table: weights are read from a file", i, l.Level)
+		case l.Table == "" && (l.File == "") == (l.Dissolve == ""):
 			bad("layers[%d] (%s): give either file or dissolve", i, l.Level)
 		case l.Dissolve != "" && l.Code == "":
 			bad("layers[%d] (%s): code: missing: the code of the dissolved zone", i, l.Level)

@@ -84,6 +84,7 @@ func (a *app) openStore(ctx context.Context, p *project, f func(context.Context,
 		return fullStore(err, url, p.dir)
 	}
 	defer func() { err = fullStore(errors.Join(err, st.Close()), url, p.dir) }()
+	p.store = st
 	return f(ctx, p, st)
 }
 
@@ -317,7 +318,7 @@ func (a *app) readLayers(ctx context.Context, p *project) (*reading, error) {
 	r := &reading{}
 	var errs []error
 	for _, l := range p.withDrawn() {
-		if l.File == "" || p.Weights != nil && l.layer() == p.Weights.Layer {
+		if l.File == "" && l.Table == "" || p.Weights != nil && l.layer() == p.Weights.Layer {
 			continue
 		}
 		set, findings, stamp, err := p.readLayer(ctx, l)
@@ -367,6 +368,22 @@ func (a *app) readLayers(ctx context.Context, p *project) (*reading, error) {
 
 func (p *project) readLayer(ctx context.Context, l layerConfig) (*geo.ZoneSet, []ingest.Finding, fileStamp, error) {
 	name := l.layer()
+	if l.Table != "" {
+		folder, err := os.MkdirTemp("", "observatoire-*")
+		if err != nil {
+			return nil, nil, fileStamp{}, err
+		}
+		defer os.RemoveAll(folder)
+		if l.File, err = p.writeTable(ctx, l.Table, folder); err != nil {
+			return nil, nil, fileStamp{}, fmt.Errorf("layer %s: %w", name, err)
+		}
+		l.Table = ""
+		set, findings, stamp, err := p.readLayer(ctx, l)
+		if err != nil { // the copy is gone when someone looks for it
+			err = fmt.Errorf("%s", strings.ReplaceAll(err.Error(), folder+string(filepath.Separator), ""))
+		}
+		return set, findings, stamp, err
+	}
 	files, err := p.files(l.File)
 	if err != nil {
 		return nil, nil, fileStamp{}, fmt.Errorf("layer %s: %w", name, err)
@@ -399,6 +416,23 @@ func (p *project) readLayer(ctx context.Context, l layerConfig) (*geo.ZoneSet, [
 	}
 	sum, _, err := ingest.Digest(path)
 	return set, findings, fileStamp{name, ingest.Name(path), sum, len(set.Zones)}, err
+}
+
+// writeTable copies a table of the store's database to a file, which is then read as any other.
+func (p *project) writeTable(ctx context.Context, table, folder string) (path string, err error) {
+	db, ok := p.store.(interface {
+		WriteTable(ctx context.Context, table string, w io.Writer) error
+	})
+	if !ok {
+		return "", fmt.Errorf("table %s: only a PostGIS store has tables: for a layer of a GeoPackage give file: NAME.gpkg#LAYER", table)
+	}
+	path = filepath.Join(folder, strings.NewReplacer("/", "_", `\`, "_", "#", "_", ":", "_").Replace(table)+".geojson")
+	f, err := os.Create(path)
+	if err != nil {
+		return "", err
+	}
+	err = db.WriteTable(ctx, table, f)
+	return path, errors.Join(err, f.Close())
 }
 
 // layerCard is the card of a layer: the one it names, the attributes it names, or the one that fits its file.
