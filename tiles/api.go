@@ -219,35 +219,7 @@ func (s *Server) handleSeries(format string) handler {
 			return s.sendWorkbook(w, r, "series.xlsx", p.edition, WorkbookOptions{Sheets: []string{SheetSeries, SheetSources}, Values: values})
 		}
 		from, to := q.window(len(values))
-		type row struct {
-			Indicateur string    `json:"indicateur"`
-			Couche     geo.Layer `json:"couche"`
-			Code       string    `json:"code"`
-			Nom        string    `json:"nom"`
-			Millesime  year      `json:"millesime"`
-			Sexe       string    `json:"sexe"`
-			Valeur     number    `json:"valeur"`
-			Unite      string    `json:"unite"`
-			Statut     string    `json:"statut"`
-			Nature     string    `json:"nature"`
-			Methode    string    `json:"methode"`
-			Retenue    bool      `json:"retenue"`
-			Couverture number    `json:"couverture"`
-			Min        number    `json:"methode_min"`
-			Max        number    `json:"methode_max"`
-			IC95Bas    number    `json:"ic95_bas"`
-			IC95Haut   number    `json:"ic95_haut"`
-			Fiabilite  string    `json:"fiabilite"`
-			Source     string    `json:"source"`
-			Note       string    `json:"note,omitempty"`
-		}
-		rows := make([]row, 0, to-from)
-		for _, v := range values[from:to] {
-			rows = append(rows, row{v.Indicateur, v.Couche, v.Code, p.names.Zone(v.Couche, v.Code), year(v.Millesime), v.Sexe,
-				number(v.Valeur()), p.names.Unit(v.Indicateur), v.Statut.String(), v.Nature.String(), v.Methode, v.Retenue,
-				number(v.Couverture), number(v.Min), number(v.Max), number(v.IC95Bas), number(v.IC95Haut),
-				v.Fiabilite.String(), v.Source, v.Note})
-		}
+		rows := indicators.SeriesRows(p.edition, values[from:to])
 		return s.writeRows(w, r, p, q, "series", rows, from, to, len(values))
 	}
 }
@@ -277,37 +249,7 @@ func (s *Server) handleEcarts(format string) handler {
 			return s.sendWorkbook(w, r, "ecarts.xlsx", p.edition, WorkbookOptions{Sheets: []string{SheetEcarts, SheetSources}, Ecarts: ecarts})
 		}
 		from, to := q.window(len(ecarts))
-		type row struct {
-			Indicateur      string    `json:"indicateur"`
-			Couche          geo.Layer `json:"couche"`
-			Code            string    `json:"code"`
-			Nom             string    `json:"nom"`
-			Millesime       year      `json:"millesime"`
-			Sexe            string    `json:"sexe"`
-			Valeur          number    `json:"valeur"`
-			Reference       geo.Layer `json:"reference"`
-			ReferenceCode   string    `json:"code_reference"`
-			ReferenceNom    string    `json:"nom_reference"`
-			ReferenceValeur number    `json:"valeur_reference"`
-			Ecart           number    `json:"ecart"`
-			Unite           string    `json:"unite"`
-			Rapport         number    `json:"rapport"`
-			Inclut          bool      `json:"reference_inclut"`
-			Statut          string    `json:"statut"`
-			Motif           string    `json:"motif"`
-			Methode         string    `json:"methode"`
-			Fiabilite       string    `json:"fiabilite"`
-			RefMethode      string    `json:"methode_reference"`
-			RefFiabilite    string    `json:"fiabilite_reference"`
-		}
-		rows := make([]row, 0, to-from)
-		for _, x := range ecarts[from:to] {
-			own, ref := p.gapValues.Of(x)
-			rows = append(rows, row{x.Indicateur, x.Couche, x.Code, p.names.Zone(x.Couche, x.Code), year(x.Millesime), x.Sexe,
-				number(x.Valeur), x.Reference, x.ReferenceCode, p.names.Zone(x.Reference, x.ReferenceCode), number(x.ValeurReference),
-				number(x.Ecart), x.Unite, number(x.Rapport), x.ReferenceInclut, x.Statut.String(), x.Motif,
-				own.Methode, own.Fiabilite.String(), ref.Methode, ref.Fiabilite.String()})
-		}
+		rows := p.ecartRows(ecarts[from:to])
 		return s.writeRows(w, r, p, q, "ecarts", rows, from, to, len(ecarts))
 	}
 }
@@ -344,6 +286,87 @@ func (s *Server) handleOverlaps(format string) handler {
 		rows := shareRows(p.edition, sets)
 		return s.writeRows(w, r, p, q, "recouvrements", rows, 0, len(rows), len(rows))
 	}
+}
+
+// An ecartRow is one gap in JSON: the columns of the CSV.
+type ecartRow struct {
+	Indicateur      string    `json:"indicateur"`
+	Couche          geo.Layer `json:"couche"`
+	Code            string    `json:"code"`
+	Nom             string    `json:"nom"`
+	Millesime       year      `json:"millesime"`
+	Sexe            string    `json:"sexe"`
+	Valeur          number    `json:"valeur"`
+	Reference       geo.Layer `json:"reference"`
+	ReferenceCode   string    `json:"code_reference"`
+	ReferenceNom    string    `json:"nom_reference"`
+	ReferenceValeur number    `json:"valeur_reference"`
+	Ecart           number    `json:"ecart"`
+	Unite           string    `json:"unite"`
+	Rapport         number    `json:"rapport"`
+	Inclut          bool      `json:"reference_inclut"`
+	Statut          string    `json:"statut"`
+	Motif           string    `json:"motif"`
+	Methode         string    `json:"methode"`
+	Fiabilite       string    `json:"fiabilite"`
+	RefMethode      string    `json:"methode_reference"`
+	RefFiabilite    string    `json:"fiabilite_reference"`
+}
+
+func (p *published) ecartRows(ecarts []indicators.Ecart) []ecartRow {
+	rows := make([]ecartRow, 0, len(ecarts))
+	for _, x := range ecarts {
+		own, ref := p.gapValues.Of(x)
+		rows = append(rows, ecartRow{x.Indicateur, x.Couche, x.Code, p.names.Zone(x.Couche, x.Code), year(x.Millesime), x.Sexe,
+			number(x.Valeur), x.Reference, x.ReferenceCode, p.names.Zone(x.Reference, x.ReferenceCode), number(x.ValeurReference),
+			number(x.Ecart), x.Unite, number(x.Rapport), x.ReferenceInclut, x.Statut.String(), x.Motif,
+			own.Methode, own.Fiabilite.String(), ref.Methode, ref.Fiabilite.String()})
+	}
+	return rows
+}
+
+// handleZone answers all that the edition says of one zone.
+func (s *Server) handleZone(w http.ResponseWriter, r *http.Request, p *published, q query) error {
+	l, err := p.layerNamed(param(r, "layer"))
+	if err != nil {
+		return err
+	}
+	code := param(r, "code")
+	at, ok := l.set.Index(code)
+	if !ok {
+		return notFound("Zone inconnue : « %s » n'est pas dans la couche %s.", code, l.set.Layer)
+	}
+	f, err := p.filter(q)
+	if err != nil {
+		return err
+	}
+	f.couches, f.zones = []geo.Layer{l.set.Layer}, []string{code}
+	var values []indicators.Value
+	for _, v := range p.edition.Values {
+		if (v.Retenue || q["methodes"] == "all") && f.keep(v.Key, v.Code) {
+			values = append(values, v)
+		}
+	}
+	var ecarts []indicators.Ecart
+	for _, x := range p.edition.Ecarts {
+		if f.keep(x.Key, x.Code) {
+			ecarts = append(ecarts, x)
+		}
+	}
+	var sets []indicators.OverlapSet
+	for _, set := range p.edition.Overlaps {
+		own := set
+		own.Pairs = nil
+		for _, x := range set.Pairs {
+			if set.From == l.set.Layer && x.From == at || set.To == l.set.Layer && x.To == at {
+				own.Pairs = append(own.Pairs, x)
+			}
+		}
+		sets = append(sets, own)
+	}
+	z := &l.set.Zones[at]
+	return writeJSON(w, typeJSON, object{"edition": p.edition.ID, "couche": l.set.Layer, "code": z.Code, "nom": p.names.Zone(l.set.Layer, z.Code), "communes": z.Commune, "type": z.Type,
+		"series": indicators.SeriesRows(p.edition, values), "ecarts": p.ecartRows(ecarts), "recouvrements": shareRows(p.edition, sets)})
 }
 
 // A shareRow is one overlap in JSON: the columns of the CSV.

@@ -134,3 +134,20 @@ func TestEstimationWithheld(t *testing.T) {
 		t.Errorf("a wrong token: %d", code)
 	}
 }
+
+func TestZone(t *testing.T) {
+	ts := server(t, sample(3))
+	_, body := fetch(t, ts, "GET", "/api/zones/qpv-2015/QP013061")
+	var z struct {
+		Code, Nom                     string
+		Series, Ecarts, Recouvrements []map[string]any
+	}
+	if err := json.Unmarshal(body, &z); err != nil || z.Nom != "Le Prépaou" || len(z.Series) != 3 || len(z.Ecarts) != 1 || len(z.Recouvrements) != 2 || z.Ecarts[0]["ecart"] != 6.0 {
+		t.Errorf("%v %s", err, body)
+	}
+	for path, want := range map[string]int{"/api/zones/qpv-2015/rien": 404, "/api/zones/rien/QP013061": 404, "/api/zones/qpv-2015/QP013061?zone=1": 400, "/api/zones/qpv-2015/QP013061?sexe=F": 200} {
+		if resp, _ := fetch(t, ts, "GET", path); resp.StatusCode != want {
+			t.Errorf("%s: %d, want %d", path, resp.StatusCode, want)
+		}
+	}
+}

@@ -294,6 +294,8 @@ func (s *Server) list() []*operation {
 
 		{path: "/api/estimation", id: "postEstimation", tag: "Chiffres", summary: "Recouvrements et estimations d'un périmètre dessiné.", types: []string{json}, post: true,
 			params: []*parameter{paramIndicateur, paramMillesime, paramSexe}, h: s.handleEstimation},
+		{path: "/api/zones/{layer}/{code}", id: "getZone", tag: "Chiffres", summary: "Tout d'une zone : ses séries, ses écarts et ses recouvrements.", types: []string{json},
+			params: []*parameter{paramIndicateur, paramMillesime, paramSexe, paramMethodes}, h: s.handleZone},
 		{path: "/api/indicateurs", id: "getIndicateurs", tag: "Chiffres", summary: "Définitions des indicateurs et séries de l'édition.", types: []string{json}, h: s.handleIndicators},
 		{path: "/api/equipements", id: "getEquipements", tag: "Chiffres", summary: "Équipements des zones.", types: []string{json}, rows: "equipements",
 			params: []*parameter{paramZone, paramCouche, paramTheme, paramLimit, paramOffset}, h: s.handleFacilities},
@@ -312,7 +314,7 @@ func (s *Server) list() []*operation {
 			list = append(list, op)
 		}
 		table("series", "getSeries", "Séries : chaque chiffre, son statut, sa méthode et sa fiabilité.", indicators.SeriesRow{}, s.handleSeries(format), append(slices.Clip(keys), paramMethodes)...)
-		table("ecarts", "getEcarts", "Écarts aux territoires de référence.", indicators.EcartsHeader, s.handleEcarts(format), append(slices.Clip(keys), paramReference)...)
+		table("ecarts", "getEcarts", "Écarts aux territoires de référence.", ecartRow{}, s.handleEcarts(format), append(slices.Clip(keys), paramReference)...)
 		table("calibration", "getCalibration", "Écarts des méthodes aux valeurs des producteurs.", indicators.CalibrationRow{}, s.handleCalibration(format), paramIndicateur, paramCouche, paramMillesime, paramSexe)
 		table("evolutions", "getEvolutions", "Évolutions d'un millésime à l'autre.", indicators.EvolutionsHeader, handleRows(s, format, "evolutions", SheetEvolutions, indicators.EvolutionsHeader,
 			func(e *indicators.Edition) []indicators.Evolution { return e.Evolutions },
@@ -330,7 +332,7 @@ func (s *Server) list() []*operation {
 			func(e *indicators.Edition) []indicators.Concentration { return e.Concentrations },
 			func(x indicators.Concentration) (indicators.Key, string) { return x.Key, x.ReferenceCode },
 			func(o *WorkbookOptions, l []indicators.Concentration) { o.Concentrations = l }), keys...)
-		table("recouvrements", "getRecouvrements", "Recouvrements entre couches, avec les parts dans les deux sens.", indicators.OverlapsHeader, s.handleOverlaps(format), paramDe, paramVers)
+		table("recouvrements", "getRecouvrements", "Recouvrements entre couches, avec les parts dans les deux sens.", shareRow{}, s.handleOverlaps(format), paramDe, paramVers)
 	}
 	for _, op := range list {
 		if op.forms != plain {
