@@ -646,7 +646,7 @@ func (p *project) bufferQuarters(r *reading) error {
 				if err != nil {
 					return fmt.Errorf("quartiers_vecus: %s at %v m: %w", z.Code, radius, err)
 				}
-				z.Geom, z.Name = geom, fmt.Sprintf("%s – à %v m", cmp.Or(z.Name, z.Code), radius)
+				z.Geom, z.Box, z.Name = geom, geo.Box(geom), fmt.Sprintf("%s – à %v m", cmp.Or(z.Name, z.Code), radius)
 				out.Zones = append(out.Zones, z)
 			}
 			added = append(added, out)
