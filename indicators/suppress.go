@@ -155,7 +155,7 @@ func (s *suppressor) release(witness, users map[int][]int) {
 		}
 	}
 	slices.SortStableFunc(list, func(x, y int) int { return cmp.Compare(s.weight(y), s.weight(x)) })
-	left := 4000 // tries: the work stays in proportion
+	limit := s.work + mostRelease
 	for _, c := range list {
 		s.out[c] = false
 		found := map[int][]int{}
@@ -164,8 +164,7 @@ func (s *suppressor) release(witness, users map[int][]int) {
 			if !slices.Contains(witness[p], c) {
 				continue
 			}
-			if left--; left < 0 {
-				ok = false
+			if ok = s.work < limit; !ok {
 				break
 			}
 			if found[p], ok = s.cover(p, withheldOnly); !ok {
@@ -206,6 +205,14 @@ type suppressor struct {
 	down    []float64 // how far down each primary count must stay open
 	reached float64   // how far down the last one that could not be covered could go
 	reach   reach
+	seen    [2][]witness // of each cell, the tables made so far in which it is largest, and smallest
+	work    int          // what was tried, about in cells
+}
+
+// A witness is another table, by the cells that it changes.
+type witness struct {
+	by    float64 // what it adds to the cell, or takes from it
+	cells []int
 }
 
 func newSuppressor(t *CountTable) *suppressor {
@@ -224,6 +231,7 @@ func newSuppressor(t *CountTable) *suppressor {
 		}
 		s.at = append(s.at, at)
 	}
+	s.seen = [2][]witness{make([]witness, len(t.Cells)), make([]witness, len(t.Cells))}
 	for i := range t.Cells {
 		s.x[i] = t.Cells[i].V
 		s.down = append(s.down, t.Cells[i].Down)
@@ -266,16 +274,23 @@ func (s *suppressor) floor(c int) float64 {
 	return min(1, s.t.Cells[c].V)
 }
 
-// cover finds the two other tables of a primary count, and the cells they move.
+// cover finds the two other tables of a primary count, and the cells they move. One that was made for another count
+// will do.
 func (s *suppressor) cover(p int, reach reach) ([]int, bool) {
 	s.reach = reach
 	var used []int
+	var made [][]int
+	var moved []witness
 	ok := true
-	for _, way := range []struct{ sign, need float64 }{{1, s.t.Cells[p].Up}, {-1, s.down[p]}} {
-		var moved []int
+	for w, way := range []struct{ sign, need float64 }{{1, s.t.Cells[p].Up}, {-1, s.down[p]}} {
+		if seen := s.seen[w][p]; reach != withheldOnly && way.need > 1e-9 && seen.by >= way.need-1e-9 {
+			used = append(used, seen.cells...)
+			continue
+		}
+		var cells []int
 		for round := 0; way.need > 1e-9; round++ {
-			cells, signs, room := s.move(p, way.sign, way.need)
-			if cells == nil || round == 24 {
+			list, signs, room := s.move(p, way.sign, way.need)
+			if list == nil || round == 24 {
 				ok = false
 				if s.reached = 0; way.sign < 0 {
 					s.reached = s.down[p] - way.need
@@ -284,16 +299,22 @@ func (s *suppressor) cover(p int, reach reach) ([]int, bool) {
 			}
 			step := min(room, way.need)
 			way.need -= step
-			for i, c := range cells {
+			for i, c := range list {
 				s.x[c] += step * way.sign * float64(signs[i])
 				s.taken[c] = true
 			}
-			moved = append(moved, cells...)
+			cells = append(cells, list...)
 		}
-		for _, c := range moved {
+		slices.Sort(cells)
+		cells = slices.Compact(cells)
+		for _, c := range cells {
+			if ok && reach != withheldOnly {
+				moved = append(moved, witness{s.x[c] - s.t.Cells[c].V, []int{c}})
+			}
 			s.x[c] = s.t.Cells[c].V
 		}
-		used = append(used, moved...)
+		made = append(made, cells)
+		used = append(used, cells...)
 		if !ok {
 			break
 		}
@@ -301,8 +322,38 @@ func (s *suppressor) cover(p int, reach reach) ([]int, bool) {
 	for _, c := range used {
 		s.taken[c] = false
 	}
+	if ok {
+		k := 0
+		for _, cells := range made {
+			for range cells {
+				if k == len(moved) {
+					break
+				}
+				m := moved[k]
+				k++
+				c, w := m.cells[0], 0
+				if m.by < 0 {
+					w = 1
+				}
+				if by := math.Abs(m.by); by > s.seen[w][c].by {
+					s.seen[w][c] = witness{by, cells}
+				}
+			}
+		}
+	}
 	slices.Sort(used)
 	return slices.Compact(used), ok
+}
+
+// A step is what a move costs, and how many times it can be made.
+type step struct{ price, room float64 }
+
+// total is what it costs to go as far as needed. Several moves are worse; one that withholds nothing more is better anyway.
+func (m step) total(need float64) float64 {
+	if m.room >= need {
+		return m.price
+	}
+	return m.price*math.Ceil(need/max(m.room, 1e-9)) + 1e-6*need/m.room
 }
 
 // move finds the cheapest move that adds sign to a cell, and how many times it can be made.
@@ -317,7 +368,45 @@ func (s *suppressor) move(p int, sign, need float64) (cells, signs []int, room f
 	n := 1
 	pick := make([]int, len(along))
 	at, to := []int{}, []int{}
+	// What a move along one axis costs, and how often it can be made, bounds all the products it is in.
+	bounds := make([][]step, len(along))
+	for a := range along {
+		from := p / s.strides[a] % s.t.Axes[a].Size
+		for _, d := range along[a] {
+			b := step{0, math.Inf(1)}
+			for _, x := range d[1:] {
+				c := p + (x.At-from)*s.strides[a]
+				b.price += s.cost(c)
+				if sign*float64(x.Sign) < 0 {
+					b.room = min(b.room, (s.x[c]-s.floor(c))/math.Abs(float64(x.Sign)))
+				}
+			}
+			bounds[a] = append(bounds[a], b)
+		}
+	}
+	own := math.Inf(1)
+	if sign < 0 {
+		own = s.x[p] - (s.t.Cells[p].V - s.down[p])
+	}
+search:
 	for {
+		low := step{0, own}
+		for a, k := range pick {
+			low.price += bounds[a][k].price
+			if low.room = min(low.room, bounds[a][k].room); low.room < 1e-9 || low.total(need) >= best {
+				// No product with it is better: the next of this axis.
+				for clear := a + 1; clear < len(pick); clear++ {
+					pick[clear] = 0
+				}
+				for ; a >= 0; a-- {
+					if pick[a]++; pick[a] < len(along[a]) {
+						continue search
+					}
+					pick[a] = 0
+				}
+				return cells, signs, room
+			}
+		}
 		at, to, n = append(at[:0], p), append(to[:0], 1), 1
 		for a, k := range pick {
 			from := p / s.strides[a] % s.t.Axes[a].Size
@@ -328,6 +417,7 @@ func (s *suppressor) move(p int, sign, need float64) (cells, signs []int, room f
 			}
 			n = len(at)
 		}
+		s.work += len(at)
 		price, r := 0.0, math.Inf(1)
 		for i, c := range at {
 			price += s.cost(c)
@@ -343,12 +433,7 @@ func (s *suppressor) move(p int, sign, need float64) (cells, signs []int, room f
 				break
 			}
 		}
-		if r < need {
-			// Several moves are needed. One that withholds nothing more is better anyway.
-			price *= math.Ceil(need / max(r, 1e-9))
-			price += 1e-6 * need / r
-		}
-		if price < best {
+		if price = (step{price, r}).total(need); price < best {
 			best, room = price, r
 			cells, signs = slices.Clone(at), slices.Clone(to)
 			if best == 0 {
@@ -368,7 +453,14 @@ func (s *suppressor) move(p int, sign, need float64) (cells, signs []int, room f
 	}
 }
 
+// mostRelease is how much is tried to show counts again: about a second.
+const mostRelease = 20_000_000
+
+// mostWide is how much is tried, about in cells, before fewer moves are: of a large table a little more is withheld.
+const mostWide = 60_000_000
+
 const (
+	narrow     = 4  // moves along an axis then
 	mostMoves  = 40 // along an axis
 	mostAtOnce = 24 // partners tried for the first sum that a move breaks
 	mostLater  = 4  // and for each that it breaks then
@@ -383,6 +475,7 @@ func (s *suppressor) along(a, p int) [][]Term {
 	var out [][]Term
 	var extend func(d []Term, most int)
 	extend = func(d []Term, most int) {
+		s.work += 8 * len(d)
 		if len(out) >= most {
 			return
 		}
@@ -409,6 +502,9 @@ func (s *suppressor) along(a, p int) [][]Term {
 		if len(d) == 1 {
 			tried = mostAtOnce
 		}
+		if s.work > mostWide {
+			tried = min(tried, narrow)
+		}
 		for _, x := range s.partners(a, broken, base, d, tried) {
 			more := most
 			if len(d) == 1 {
@@ -417,7 +513,11 @@ func (s *suppressor) along(a, p int) [][]Term {
 			extend(append(slices.Clone(d), Term{x.At, -by * x.Sign}), more)
 		}
 	}
-	extend([]Term{{from, 1}}, mostMoves)
+	moves := mostMoves
+	if s.work > mostWide {
+		moves = narrow
+	}
+	extend([]Term{{from, 1}}, moves)
 	return out
 }
 
@@ -441,6 +541,7 @@ func (s *suppressor) partners(a, relation, base int, d []Term, most int) []Term 
 	}
 	var best []option
 	terms := s.t.Axes[a].Relations[relation]
+	s.work += len(terms)
 	totals, total := 0, Term{}
 	for _, x := range terms {
 		if x.Sign < 0 {

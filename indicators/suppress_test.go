@@ -491,3 +491,36 @@ func BenchmarkSuppress(b *testing.B) {
 	b.ReportMetric(float64(out), "withheld")
 	b.ReportMetric(float64(cells), "cells")
 }
+
+// 500 zones and what lies outside of them, women, men and unknown, five ages: most counts of 5 000 persons are small.
+func BenchmarkSuppressManyZones(b *testing.B) {
+	for _, people := range []int{5_000, 50_000, 500_000} {
+		b.Run(fmt.Sprint(people), func(b *testing.B) {
+			rng := rand.New(rand.NewPCG(5, 6))
+			leaf := map[[3]int]float64{}
+			for range people {
+				leaf[[3]int{int(501 * math.Pow(rng.Float64(), 1.7)), rng.IntN(2), []int{0, 1, 2, 2, 3, 3, 3}[rng.IntN(7)]}]++
+			}
+			table := countTable(SecrecyRule{Threshold: 5}, []testAxis{flat(501), flat(3), flat(5)}, func(at []int) float64 { return leaf[[3]int(at)] })
+			var withheld []bool
+			for b.Loop() {
+				var exposed []int
+				if withheld, exposed = Suppress(table); len(exposed) > 0 {
+					b.Fatal(exposed)
+				}
+			}
+			primary, out := 0, 0
+			for i, c := range table.Cells {
+				if c.Primary {
+					primary++
+				}
+				if withheld[i] {
+					out++
+				}
+			}
+			b.ReportMetric(float64(primary), "primary")
+			b.ReportMetric(float64(out), "withheld")
+			b.ReportMetric(float64(len(table.Cells)), "cells")
+		})
+	}
+}

@@ -40,8 +40,10 @@ type locateOptions struct {
 	minScore                             float64
 	sex, age, birth, on                  string
 	threshold                            int
+	convention                           string
 
-	system    geo.CRS // of --crs; zero: found out
+	rule      indicators.SecrecyRule // of --threshold, and of the convention
+	system    geo.CRS                // of --crs; zero: found out
 	reference time.Time
 }
 
@@ -57,8 +59,8 @@ Places are a longitude and a latitude, or Lambert-93 coordinates, found by the n
 longitude, latitude, x, y) or named with --x and --y; or addresses, matched with a file of the Base Adresse
 Nationale (adresses-NN.csv.gz, from adresse.data.gouv.fr): nothing is sent anywhere.
 
-Counts under the threshold are withheld ("secret"), with as many others as it takes for none to be found again by
-subtraction, within a layer or between layers. The fewer layers, the fewer are withheld. Without --layers, the
+Counts under the threshold are withheld ("secret"), with as few others as it takes for none to be found again or
+bounded, by sums and differences within a layer or between layers. The fewer layers, the fewer are withheld. Without --layers, the
 quarters are counted; --rows gives the IRIS and the commune as well.
 
 The file is read and forgotten: no row of it is kept, unless --rows asks for them.`,
@@ -75,9 +77,15 @@ The file is read and forgotten: no row of it is kept, unless --rows asks for the
 				if err != nil {
 					return err
 				}
+				if err := o.secrecy(p); err != nil {
+					return err
+				}
 				return a.writeRegister(p, o)
 			}
 			return a.withStore(cmd.Context(), func(ctx context.Context, p *project, st store.Store) error {
+				if err := o.secrecy(p); err != nil {
+					return err
+				}
 				e, err := readEdition(ctx, st, o.edition)
 				if err != nil {
 					return err
@@ -101,6 +109,7 @@ The file is read and forgotten: no row of it is kept, unless --rows asks for the
 	f.StringVar(&o.birth, "birth", "", "column of the date of birth; needs --on")
 	f.StringVar(&o.on, "on", "", "day on which ages are reckoned, AAAA-MM-JJ")
 	f.IntVar(&o.threshold, "threshold", 5, "counts under it are withheld (fiscal data: 11)")
+	f.StringVar(&o.convention, "convention", "", "convention whose threshold and rules of dominance hold too, as conventions.yaml names it")
 	f.StringSliceVar(&o.layers, "layers", nil, "layers or levels, such as qpv,veille,iris (default: the quarters)")
 	f.StringVar(&o.format, "format", "table", "of the counts: table, csv or json")
 	f.BoolVar(&o.rows, "rows", false, "write one line a row as well: personal data; needs -o")
@@ -152,6 +161,28 @@ func (o *locateOptions) check() error {
 		o.system = system
 	}
 	return nil
+}
+
+// secrecy is what is withheld: under the threshold, and as the convention asks where one is named.
+func (o *locateOptions) secrecy(p *project) error {
+	o.rule = indicators.SecrecyRule{Threshold: o.threshold}
+	if o.convention == "" {
+		return nil
+	}
+	var known []string
+	for i := range p.conventions {
+		c := &p.conventions[i]
+		if known = append(known, c.ID); c.ID == o.convention {
+			o.rule = c.Rule()
+			o.threshold = max(o.threshold, o.rule.Threshold)
+			o.rule.Threshold = o.threshold
+			return nil
+		}
+	}
+	if known == nil {
+		return usage{fmt.Errorf("locate: --convention %s: the project has no %s", o.convention, conventionsFile)}
+	}
+	return usage{fmt.Errorf("locate: --convention %s: %s has %s", o.convention, conventionsFile, strings.Join(known, ", "))}
 }
 
 // A locatedLayer is a layer in which rows are looked for.
@@ -1051,272 +1082,115 @@ func (c *counts) at(regions []int32) *tally {
 	return &c.atoms[i].tally
 }
 
-// layerOf is the place of a region's layer, -1 for region 0.
-func (c *counts) layerOf(region int32) int {
-	i, _ := slices.BinarySearchFunc(c.layers, region, func(l *locatedLayer, r int32) int { return cmp.Compare(l.first, r+1) })
-	return i - 1
+// primary says whether a count is withheld for what it is: under the threshold, or as the convention's rules of
+// dominance say, each person contributing one.
+func (o *locateOptions) primary(n int) (down, up float64, primary bool) {
+	ones := slices.Repeat([]float64{1}, min(max(n, 0), max(2, o.rule.N)))
+	return o.rule.Primary(float64(n), ones)
 }
 
-// A secrecy says which regions are shown under each breakdown.
-//
-// The rule. A breakdown of a region is shown whole or not at all. It is withheld when one of its cells is under
-// the threshold without being zero, when a coarser one is, and when it would allow one that is withheld to be
-// found again: no sum or difference of what is shown, within a layer or between layers, gives a withheld region,
-// nor the part two regions have in common, nor what one holds beyond another that lies in it, where that has a cell
-// under the threshold. Larger regions are shown first, so that smaller ones give way.
+// secrets are the counts of all regions as one table, for [indicators.Suppress]: its axes are regions, sexes and ages, all
+// of them last. The parts that regions of several layers have in common are never published; a small one is protected
+// as much as a count is, so that no sum or difference of regions gives it away. place is the position of a region on
+// the first axis, -1 where nobody is: that is shown as it is.
 //
 // It holds against whoever knows which zones hold people and which lie in which. It does not hold against somebody
 // who knows the persons, nor between two files or two runs: those are the convention's business.
-type secrecy [breakdowns][]bool
-
-// shown decides what is shown. A breakdown is whole or absent, so that a cell of one region can be found again
-// from those of others only if the region itself is a combination of theirs: regions are enough to reason on.
-func (c *counts) shown() secrecy {
-	var s secrecy
+func (c *counts) secrets() (t *indicators.CountTable, place []int) {
 	slices.SortFunc(c.atoms, func(a, b atom) int { return slices.Compare(a.regions, b.regions) })
-	for b := range breakdowns {
-		eligible := make([]bool, c.size)
-		for r := range eligible {
-			eligible[r] = c.inUse[b]
-			if b != asTotal {
-				eligible[r] = eligible[r] && s[asTotal][r]
-			}
-			if b == bySexAndAge {
-				eligible[r] = eligible[r] && s[bySex][r] && s[byAge][r]
-			}
-		}
-		s[b] = c.protect(b, eligible)
-	}
-	return s
-}
-
-// protect decides which regions are shown under one breakdown, among the eligible ones.
-func (c *counts) protect(b breakdown, eligible []bool) []bool {
-	t := c.o.threshold
-	sum := func(atoms []int32) (out tally) {
-		for _, a := range atoms {
-			out.plus(&c.atoms[a].tally)
-		}
-		return out
-	}
-	small := func(t *tally) bool {
-		return slices.ContainsFunc(b.of(t), func(n int) bool { return n > 0 && n < c.o.threshold })
-	}
-	within := make([][]int32, c.size) // atoms of each region
-	var secrets [][]int32
-	both := map[[2]int32][]int32{} // atoms of two regions at once
+	within := make([][]int, c.size)
 	for i := range c.atoms {
-		a := &c.atoms[i]
-		if small(&a.tally) {
-			secrets = append(secrets, []int32{int32(i)})
-		}
-		for k, r := range a.regions {
-			within[r] = append(within[r], int32(i))
-			for _, q := range a.regions[k+1:] {
-				both[[2]int32{r, q}] = append(both[[2]int32{r, q}], int32(i))
-			}
+		for _, r := range c.atoms[i].regions {
+			within[r] = append(within[r], i)
 		}
 	}
-	tallies, primary := make([]tally, c.size), make([]bool, c.size)
-	for r := range within {
-		tallies[r] = sum(within[r])
-		if primary[r] = small(&tallies[r]); primary[r] {
-			secrets = append(secrets, within[r])
-		}
-	}
-	beyond := func(outer, inner int32) {
-		left := tallies[outer]
-		for i := range left {
-			for j := range left[i] {
-				left[i][j] -= tallies[inner][i][j]
-			}
-		}
-		if small(&left) {
-			var rest []int32
-			for _, a := range within[outer] {
-				if !slices.Contains(c.atoms[a].regions, inner) {
-					rest = append(rest, a)
-				}
-			}
-			secrets = append(secrets, rest)
-		}
-	}
-	pairs := make([][2]int32, 0, len(both))
-	for p := range both {
-		pairs = append(pairs, p)
-	}
-	slices.SortFunc(pairs, func(x, y [2]int32) int { return slices.Compare(x[:], y[:]) })
-	type group struct {
-		region int32
-		layer  int
-	}
-	groups := map[group][]int32{} // withheld regions of a layer within a region
-	for _, p := range pairs {
-		common, x, y := both[p], len(within[p[0]]), len(within[p[1]])
-		switch {
-		case len(common) == x && len(common) == y:
-		case len(common) == y:
-			beyond(p[0], p[1])
-		case len(common) == x:
-			beyond(p[1], p[0])
-		default:
-			if part := sum(common); small(&part) {
-				secrets = append(secrets, common)
-			}
-		}
-		for k, r := range p {
-			if primary[r] {
-				g := group{p[1-k], c.layerOf(r)}
-				groups[g] = append(groups[g], r)
-			}
-		}
-	}
-	// Regions that are all withheld are still given away by their sum when it is too small itself, or leaves each
-	// of them one value only.
-	order := make([]group, 0, len(groups))
-	for g := range groups {
-		order = append(order, g)
-	}
-	slices.SortFunc(order, func(x, y group) int { return cmp.Or(cmp.Compare(x.region, y.region), cmp.Compare(x.layer, y.layer)) })
-	for _, g := range order {
-		list := map[int32]bool{}
-		for _, r := range groups[g] {
-			list[r] = true
-		}
-		var atoms []int32
-		for _, a := range within[g.region] {
-			if slices.ContainsFunc(c.atoms[a].regions, func(r int32) bool { return list[r] }) {
-				atoms = append(atoms, a)
-			}
-		}
-		n := sum(atoms)
-		if k := len(list); k > 1 && (small(&n) || b == asTotal && (n.total() == k || n.total() == k*(t-1))) {
-			secrets = append(secrets, atoms)
-		}
-	}
-
-	show := make([]bool, c.size)
-	var candidates []int32
-	for r := range show {
-		switch {
-		case !eligible[r] || primary[r]:
-		case len(within[r]) == 0:
-			show[r] = true // nobody
-		default:
-			candidates = append(candidates, int32(r))
-		}
-	}
-	slices.SortStableFunc(candidates, func(x, y int32) int { return cmp.Compare(tallies[y].total(), tallies[x].total()) })
-	vectors := make([][]int32, len(candidates))
-	for i, r := range candidates {
-		vectors[i] = within[r]
-	}
-	for i, ok := range independent(len(c.atoms), secrets, vectors) {
-		show[candidates[i]] = ok
-	}
-	return show
-}
-
-// prime is the order of the field the elimination works in: a combination over the rational numbers is one there.
-const prime = 1<<31 - 1
-
-// independent takes the candidates in order, sets of atoms, and accepts each one with which no secret becomes a
-// linear combination of the accepted ones. It is a Gaussian elimination with sparse rows.
-func independent(atoms int, secrets, candidates [][]int32) []bool {
-	type row struct {
-		cols []int32 // ascending
-		vals []uint64
-	}
-	rows := make([]row, 0, len(secrets)+len(candidates))
-	uses := make([][]int32, atoms) // rows that have or had the atom
-	for _, set := range slices.Concat(secrets, candidates) {
-		r := row{slices.Clone(set), make([]uint64, len(set))}
-		for k, col := range set {
-			r.vals[k] = 1
-			uses[col] = append(uses[col], int32(len(rows)))
-		}
-		rows = append(rows, r)
-	}
-	scale := func(r *row, by uint64) {
-		for k := range r.vals {
-			r.vals[k] = r.vals[k] * by % prime
-		}
-	}
-	accepted := make([]bool, len(candidates))
-	for i := range candidates {
-		self := len(secrets) + i
-		r := &rows[self]
-		if len(r.cols) == 0 {
-			accepted[i] = true // known already from those before
+	// A region of one part is that part.
+	parts := slices.Repeat([]int{-1}, len(c.atoms))
+	place = slices.Repeat([]int{-1}, c.size)
+	var tallies []tally
+	published := 0
+	for r, list := range within {
+		if len(list) == 0 {
 			continue
 		}
-		pivot := r.cols[0]
-		for _, col := range r.cols {
-			if len(uses[col]) < len(uses[pivot]) {
-				pivot = col
-			}
+		if len(list) == 1 && parts[list[0]] < 0 {
+			parts[list[0]] = len(tallies)
 		}
-		k, _ := slices.BinarySearch(r.cols, pivot)
-		scale(r, inverse(r.vals[k]))
-		slices.Sort(uses[pivot])
-		uses[pivot] = slices.Compact(uses[pivot])
-		gives := false
-		for _, j := range uses[pivot] {
-			q := &rows[j]
-			if int(j) >= len(secrets) || !slices.Equal(q.cols, r.cols) {
-				continue
-			}
-			scale(q, inverse(q.vals[k]))
-			if gives = slices.Equal(q.vals, r.vals); gives {
-				break
-			}
-		}
-		if gives {
-			continue // its row changes no more, and takes part in nothing
-		}
-		accepted[i] = true
-		for _, j := range uses[pivot] {
-			q := &rows[j]
-			k, ok := slices.BinarySearch(q.cols, pivot)
-			if !ok || int(j) >= len(secrets) && int(j) <= self {
-				continue
-			}
-			// q − q[pivot]·r
-			f := prime - q.vals[k]
-			sum := row{make([]int32, 0, len(q.cols)+len(r.cols)), make([]uint64, 0, len(q.cols)+len(r.cols))}
-			for x, y := 0, 0; x < len(q.cols) || y < len(r.cols); {
-				switch {
-				case y == len(r.cols) || x < len(q.cols) && q.cols[x] < r.cols[y]:
-					sum.cols, sum.vals = append(sum.cols, q.cols[x]), append(sum.vals, q.vals[x])
-					x++
-				case x == len(q.cols) || r.cols[y] < q.cols[x]:
-					sum.cols, sum.vals = append(sum.cols, r.cols[y]), append(sum.vals, f*r.vals[y]%prime)
-					uses[r.cols[y]] = append(uses[r.cols[y]], j)
-					y++
-				default:
-					if v := (q.vals[x] + f*r.vals[y]) % prime; v != 0 {
-						sum.cols, sum.vals = append(sum.cols, q.cols[x]), append(sum.vals, v)
-					}
-					x++
-					y++
-				}
-			}
-			*q = sum
+		place[r] = len(tallies)
+		tallies = append(tallies, tally{})
+		for _, i := range list {
+			tallies[place[r]].plus(&c.atoms[i].tally)
 		}
 	}
-	return accepted
+	published = len(tallies)
+	for i := range parts {
+		if parts[i] < 0 {
+			parts[i] = len(tallies)
+			tallies = append(tallies, c.atoms[i].tally)
+		}
+	}
+	regions := indicators.CountAxis{Size: len(tallies)}
+	for r, list := range within {
+		if len(list) == 0 || len(list) == 1 && parts[list[0]] == place[r] {
+			continue
+		}
+		terms := []indicators.Term{{At: place[r], Sign: -1}}
+		for _, i := range list {
+			terms = append(terms, indicators.Term{At: parts[i], Sign: 1})
+		}
+		regions.Relations = append(regions.Relations, terms)
+	}
+	whole := func(used bool, n int) indicators.CountAxis {
+		if !used {
+			return indicators.CountAxis{Size: 1}
+		}
+		terms := []indicators.Term{{At: n, Sign: -1}}
+		for i := range n {
+			terms = append(terms, indicators.Term{At: i, Sign: 1})
+		}
+		return indicators.CountAxis{Size: n + 1, Relations: [][]indicators.Term{terms}}
+	}
+	t = &indicators.CountTable{Axes: []indicators.CountAxis{regions, whole(c.inUse[bySex], len(sexNames)), whole(c.inUse[byAge], len(ageNames))}}
+	t.Cells = make([]indicators.CountCell, len(tallies)*t.Axes[1].Size*t.Axes[2].Size)
+	for p := range tallies {
+		for b := range breakdowns {
+			if !c.inUse[b] {
+				continue
+			}
+			for k, n := range b.of(&tallies[p]) {
+				x := &t.Cells[secretCell(t, p, b, k)]
+				x.V, x.State = float64(n), indicators.Open
+				if p >= published {
+					x.State = indicators.Implicit
+				}
+				x.Down, x.Up, x.Primary = c.o.primary(n)
+			}
+		}
+	}
+	return t, place
 }
 
-// inverse is 1/v in the field.
-func inverse(v uint64) uint64 {
-	out := uint64(1)
-	for e := prime - 2; e > 0; e >>= 1 {
-		if e&1 == 1 {
-			out = out * v % prime
-		}
-		v = v * v % prime
+// secretCell is where a count of a breakdown stands in the table.
+func secretCell(t *indicators.CountTable, p int, b breakdown, k int) int {
+	sex, age := t.Axes[1].Size-1, t.Axes[2].Size-1
+	switch b {
+	case bySex:
+		sex = k
+	case byAge:
+		age = k
+	case bySexAndAge:
+		sex, age = k/len(ageNames), k%len(ageNames)
 	}
-	return out
+	return (p*t.Axes[1].Size+sex)*t.Axes[2].Size + age
+}
+
+// shown says which counts are shown.
+func (c *counts) shown() func(region int, b breakdown, k int) bool {
+	t, place := c.secrets()
+	withheld, _ := indicators.Suppress(t) // nothing is published elsewhere: none is exposed
+	return func(region int, b breakdown, k int) bool {
+		return place[region] < 0 || !withheld[secretCell(t, place[region], b, k)]
+	}
 }
 
 // A countCell is one count. Sexe and Age are "T" for all.
@@ -1338,7 +1212,7 @@ const outside = "hors"
 // cells lists the counts: all rows, then layer by layer every quarter, the other zones where somebody is, and what
 // lies outside.
 func (c *counts) cells() []countCell {
-	show := c.shown()
+	shown := c.shown()
 	tallies := make([]tally, c.size)
 	for i := range c.atoms {
 		for _, r := range c.atoms[i].regions {
@@ -1364,7 +1238,7 @@ func (c *counts) cells() []countCell {
 				switch {
 				case !drawn:
 					cell.Statut = indicators.NonDisponible.String()
-				case show[b][r]:
+				case shown(r, b, k):
 					cell.Effectif, cell.Statut = &n, indicators.Disponible.String()
 				}
 				out = append(out, cell)
@@ -1455,7 +1329,7 @@ func (c *counts) writeTable(w io.Writer, cells []countCell, lost int) error {
 		return err
 	}
 	if withheld {
-		_, err := fmt.Fprintf(w, "secret : effectif inférieur à %d, ou qui permettrait d'en retrouver un par soustraction\n", c.o.threshold)
+		_, err := fmt.Fprintf(w, "secret : effectif inférieur à %d, ou qui permettrait d'en retrouver ou d'en encadrer un\n", c.o.threshold)
 		return err
 	}
 	return nil

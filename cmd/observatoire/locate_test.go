@@ -5,7 +5,7 @@ import (
 	"encoding/csv"
 	"encoding/json"
 	"fmt"
-	"math/big"
+	"math"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -20,6 +20,7 @@ import (
 	"github.com/xuri/excelize/v2"
 
 	"observatoire/geo"
+	"observatoire/indicators"
 )
 
 // publishedDemo is a demonstration project whose edition is published.
@@ -423,26 +424,34 @@ func TestLocateWithholds(t *testing.T) {
 	}
 }
 
-// No withheld count is a combination of those that are shown, whatever the people: an independent check, on the
-// cells themselves and with exact fractions, where the rule reasons on regions.
-func TestNoCountIsFoundAgain(t *testing.T) {
-	withheld, showed := 0, 0
-	for seed := range uint64(60) {
+func zones(l geo.Layer, n int) *geo.ZoneSet {
+	s := &geo.ZoneSet{Layer: l}
+	for i := range n {
+		s.Zones = append(s.Zones, geo.Zone{Code: strconv.Itoa(i)})
+	}
+	return s
+}
+
+// Whoever has all the counts that are shown, and knows which parts of zones hold people, solves linear programmes over
+// them: one unknown a part, a sex and an age. No small count is narrower than from 1, or what its parts leave, to the threshold.
+func TestNoLocatedCountIsBounded(t *testing.T) {
+	secrets, showed := 0, 0
+	for seed := range uint64(24) {
 		rng := rand.New(rand.NewPCG(seed, 4))
-		// Two generations of quarters, one nearly inside the other, and a mesh that parts them.
+		// Two generations of quarters, one nearly inside the other, and a mesh that parts them; or zones alone.
 		sets := []*geo.ZoneSet{zones("iris-2016", 4), zones("qpv-2015", 2), zones("qpv-2024", 2)}
-		var layers []*locatedLayer
-		next := int32(1)
-		for _, s := range sets {
-			layers = append(layers, &locatedLayer{set: s, counted: true, quarter: true, first: next})
-			next += int32(len(s.Zones)) + 1
+		if seed%3 == 0 {
+			sets = []*geo.ZoneSet{zones("iris-2016", 12)}
 		}
-		o := locateOptions{threshold: 3 + int(seed%3)}
+		o := locateOptions{threshold: 3 + int(seed%3), sex: "sexe"}
 		if seed%2 == 0 {
-			o.sex, o.age = "sexe", "age"
+			o.age = "age"
 		}
-		c := newCounts(layers, o)
-		for range 10 + rng.IntN(150) {
+		c := peopled(o, 10+rng.IntN(150), sets, func() ([]int, int, int) {
+			sex, age := rng.IntN(3)*rng.IntN(2), rng.IntN(2)*rng.IntN(5)
+			if len(sets) == 1 {
+				return []int{min(rng.IntN(13), rng.IntN(13))}, sex, age
+			}
 			iris := rng.IntN(5) // 4: outside
 			old := iris / 2     // 2: outside
 			now := old
@@ -452,112 +461,248 @@ func TestNoCountIsFoundAgain(t *testing.T) {
 			if rng.IntN(30) == 0 {
 				old = 2 - old/2
 			}
-			c.add([]int32{0, layers[0].first + int32(iris), layers[1].first + int32(old), layers[2].first + int32(now)}, rng.IntN(3)*rng.IntN(2), rng.IntN(2)*rng.IntN(5))
-		}
-		show := c.shown()
-		// One unknown an atom, a sex and an age.
+			return []int{iris, old, now}, sex, age
+		})
+		cells := c.cells()
+		// The leaves of each cell, found again by what the file says.
 		const kinds = len(sexNames) * len(ageNames)
-		vector := func(r int, b breakdown, k int) []int64 {
-			v := make([]int64, len(c.atoms)*kinds)
-			for i, a := range c.atoms {
-				if !slices.Contains(a.regions, int32(r)) {
-					continue
+		leaves := make([][]int, len(cells))
+		truth := make([]int, len(cells))
+		parts := make([]int, len(cells)) // leaves where somebody is
+		zero := make([]bool, len(c.atoms)*kinds)
+		for i, x := range cells {
+			region := int32(0)
+			for _, l := range c.layers {
+				if string(l.set.Layer) == x.Couche {
+					z, err := strconv.Atoi(x.Code)
+					if err != nil {
+						z = len(l.set.Zones)
+					}
+					region = l.first + int32(z)
 				}
-				for s := range sexNames {
-					for g := range ageNames {
-						if b == asTotal || b == bySex && s == k || b == byAge && g == k || b == bySexAndAge && s*len(ageNames)+g == k {
-							v[i*kinds+s*len(ageNames)+g] = 1
+			}
+			for k := range c.atoms {
+				a := &c.atoms[k]
+				for s, sex := range sexNames {
+					for g, age := range ageNames {
+						if slices.Contains(a.regions, region) && (x.Sexe == "T" || x.Sexe == sex) && (x.Age == "T" || x.Age == age) {
+							leaves[i] = append(leaves[i], k*kinds+s*len(ageNames)+g)
+							truth[i] += a.tally[s][g]
+							if a.tally[s][g] > 0 {
+								parts[i]++
+							}
 						}
 					}
+				}
+			}
+			if x.Effectif != nil && *x.Effectif == 0 {
+				for _, leaf := range leaves[i] {
+					zero[leaf] = true
+				}
+			}
+		}
+		index, n := make([]int, len(zero)), 0
+		for leaf := range zero {
+			if index[leaf] = -1; !zero[leaf] {
+				index[leaf] = n
+				n++
+			}
+		}
+		vector := func(i int) []float64 {
+			v := make([]float64, n)
+			for _, leaf := range leaves[i] {
+				if index[leaf] >= 0 {
+					v[index[leaf]] = 1
 				}
 			}
 			return v
 		}
-		var open, secret [][]int64
-		for r := range c.size {
-			var sum tally
-			for _, a := range c.atoms {
-				if slices.Contains(a.regions, int32(r)) {
-					sum.plus(&a.tally)
-				}
+		var a [][]float64
+		var b []float64
+		done := map[string]bool{}
+		for i, x := range cells {
+			if x.Effectif == nil {
+				continue
 			}
-			for b := range breakdowns {
-				if !c.inUse[b] || sum.total() == 0 {
-					continue
-				}
-				for k, n := range b.of(&sum) {
-					if show[b][r] {
-						if open = append(open, vector(r, b, k)); n > 0 && n < o.threshold {
-							t.Errorf("seed %d: region %d: %d shown under the threshold %d", seed, r, n, o.threshold)
-						}
-					} else if n > 0 && n < o.threshold {
-						secret = append(secret, vector(r, b, k))
-					}
+			showed++
+			if *x.Effectif != truth[i] {
+				t.Fatalf("seed %d: %+v: %d shown, and it is %d", seed, x, *x.Effectif, truth[i])
+			}
+			if truth[i] > 0 && truth[i] < o.threshold {
+				t.Errorf("seed %d: %+v: %d is shown", seed, x, truth[i])
+			}
+			if key := fmt.Sprint(vector(i)); truth[i] > 0 && !done[key] {
+				done[key] = true
+				a, b = append(a, vector(i)), append(b, float64(truth[i]))
+			}
+		}
+		tried := 0
+		for _, i := range rng.Perm(len(cells)) {
+			if cells[i].Effectif != nil || truth[i] == 0 || truth[i] >= o.threshold || tried == 12 {
+				continue
+			}
+			tried++
+			secrets++
+			goal := vector(i)
+			hi := maximum(a, b, goal)
+			for k := range goal {
+				goal[k] = -goal[k]
+			}
+			lo := -maximum(a, b, goal)
+			if least := min(truth[i], max(1, parts[i])); hi < float64(o.threshold)-1e-4 || lo > float64(least)+1e-4 {
+				t.Errorf("seed %d: %+v: %d is known to be from %g to %g, and must be open from %d to %d", seed, cells[i], truth[i], lo, hi, least, o.threshold)
+			}
+		}
+	}
+	t.Logf("%d small counts attacked, %d counts shown", secrets, showed)
+	if secrets == 0 || showed == 0 {
+		t.Error("nothing was tried")
+	}
+}
+
+// maximum is max c·x subject to a·x = b ≥ 0 and x ≥ 0, by the simplex method in two phases with Bland's rule.
+func maximum(a [][]float64, b, c []float64) float64 {
+	m, n := len(a), len(c)
+	rows, basis := make([][]float64, m), make([]int, m)
+	for i := range a {
+		rows[i] = append(append(slices.Clone(a[i]), make([]float64, m)...), b[i])
+		rows[i][n+i], basis[i] = 1, n+i
+	}
+	pivot := func(r, k int) {
+		by := rows[r][k]
+		for j := range rows[r] {
+			rows[r][j] /= by
+		}
+		for i := range rows {
+			if f := rows[i][k]; i != r && f != 0 {
+				for j, v := range rows[r] {
+					rows[i][j] -= f * v
 				}
 			}
 		}
-		withheld, showed = withheld+len(secret), showed+len(open)
-		basis := newBasis(open)
-		for _, v := range secret {
-			if basis.spans(v) {
-				t.Errorf("seed %d: a withheld count is a combination of those shown", seed)
+		basis[r] = k
+	}
+	solve := func(cost []float64, width int) bool {
+		for {
+			enter := -1
+			for j := 0; j < width && enter < 0; j++ {
+				gain := cost[j]
+				for i, k := range basis {
+					gain -= cost[k] * rows[i][j]
+				}
+				if gain > 1e-7 {
+					enter = j
+				}
+			}
+			if enter < 0 {
+				return true
+			}
+			leave, ratio := -1, math.Inf(1)
+			for i := range rows {
+				if v := rows[i][enter]; v > 1e-7 {
+					if q := rows[i][n+m] / v; q < ratio-1e-12 || q < ratio+1e-12 && basis[i] < basis[leave] {
+						leave, ratio = i, q
+					}
+				}
+			}
+			if leave < 0 {
+				return false
+			}
+			pivot(leave, enter)
+		}
+	}
+	phase := make([]float64, n+m)
+	for j := n; j < n+m; j++ {
+		phase[j] = -1
+	}
+	solve(phase, n+m)
+	for i := range rows { // what is left of the artificial variables is at zero: it leaves, or its row says nothing
+		if basis[i] < n {
+			continue
+		}
+		if rows[i][n+m] > 1e-6 {
+			panic("the true counts are refused")
+		}
+		for j := range n {
+			if math.Abs(rows[i][j]) > 1e-7 {
+				pivot(i, j)
 				break
 			}
 		}
 	}
-	if withheld == 0 || showed == 0 {
-		t.Errorf("%d withheld, %d shown: nothing was tried", withheld, showed)
+	full := append(slices.Clone(c), make([]float64, m)...)
+	if !solve(full, n) {
+		return math.Inf(1)
 	}
-}
-
-func zones(l geo.Layer, n int) *geo.ZoneSet {
-	s := &geo.ZoneSet{Layer: l}
-	for i := range n {
-		s.Zones = append(s.Zones, geo.Zone{Code: strconv.Itoa(i)})
+	best := 0.0
+	for i, k := range basis {
+		best += full[k] * rows[i][n+m]
 	}
-	return s
+	return best
 }
 
-// A basis of a space of vectors, in exact fractions: each row has its pivot to itself among the later ones.
-type basis struct {
-	rows   [][]*big.Rat
-	pivots []int
+// peopled are counts of n persons, in layers that draw gives the zones of.
+func peopled(o locateOptions, n int, sets []*geo.ZoneSet, draw func() (zones []int, sex, age int)) *counts {
+	var layers []*locatedLayer
+	next := int32(1)
+	for _, s := range sets {
+		layers = append(layers, &locatedLayer{set: s, counted: true, quarter: true, first: next})
+		next += int32(len(s.Zones)) + 1
+	}
+	o.rule.Threshold = o.threshold
+	c := newCounts(layers, o)
+	for range n {
+		at, sex, age := draw()
+		regions := []int32{0}
+		for i, l := range layers {
+			regions = append(regions, l.first+int32(at[i]))
+		}
+		c.add(regions, sex, age)
+	}
+	return c
 }
 
-func newBasis(vectors [][]int64) *basis {
-	b := &basis{}
-	for _, v := range vectors {
-		r := b.rest(v)
-		if p := slices.IndexFunc(r, func(x *big.Rat) bool { return x.Sign() != 0 }); p >= 0 {
-			b.rows, b.pivots = append(b.rows, r), append(b.pivots, p)
+// 500 zones of very different sizes, alone and with 60 quarters that lie across them.
+func BenchmarkLocateSecrecy(b *testing.B) {
+	for _, people := range []int{5_000, 50_000, 500_000} {
+		for _, layers := range []int{1, 2} {
+			b.Run(fmt.Sprintf("people=%d/layers=%d", people, layers), func(b *testing.B) {
+				rng := rand.New(rand.NewPCG(5, 6))
+				sets := []*geo.ZoneSet{zones("iris-2016", 500), zones("qpv-2024", 60)}[:layers]
+				c := peopled(locateOptions{threshold: 5, sex: "s", age: "a"}, people, sets, func() ([]int, int, int) {
+					z := int(501 * math.Pow(rng.Float64(), 1.7))
+					q := 60
+					if z%5 == 0 && rng.IntN(3) > 0 {
+						q = z / 5 % 60
+					}
+					return []int{z, q}, rng.IntN(2), []int{0, 1, 2, 2, 3, 3, 3}[rng.IntN(7)]
+				})
+				shown, small, cells := 0, 0, 0
+				for b.Loop() {
+					shown, small, cells = 0, 0, 0
+					t, _ := c.secrets()
+					withheld, exposed := indicators.Suppress(t)
+					if len(exposed) > 0 {
+						b.Fatal(exposed)
+					}
+					for i, x := range t.Cells {
+						if x.State != indicators.Open {
+							continue
+						}
+						if cells++; !withheld[i] {
+							shown++
+						}
+						if x.Primary {
+							small++
+						}
+					}
+				}
+				b.ReportMetric(float64(cells), "cells")
+				b.ReportMetric(float64(small), "primary")
+				b.ReportMetric(float64(cells-shown), "withheld")
+			})
 		}
 	}
-	return b
-}
-
-// rest is what is left of v once the rows are taken out of it.
-func (b *basis) rest(v []int64) []*big.Rat {
-	out := make([]*big.Rat, len(v))
-	for i := range v {
-		out[i] = big.NewRat(v[i], 1)
-	}
-	for k, row := range b.rows {
-		p := b.pivots[k]
-		if out[p].Sign() == 0 {
-			continue
-		}
-		f := new(big.Rat).Quo(out[p], row[p])
-		for i := range out {
-			if row[i].Sign() != 0 {
-				out[i] = new(big.Rat).Sub(out[i], new(big.Rat).Mul(f, row[i]))
-			}
-		}
-	}
-	return out
-}
-
-func (b *basis) spans(v []int64) bool {
-	return !slices.ContainsFunc(b.rest(v), func(x *big.Rat) bool { return x.Sign() != 0 })
 }
 
 // A million points in the real IRIS and quarters; the target is a minute.
