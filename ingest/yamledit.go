@@ -287,6 +287,9 @@ func (f *YAMLFile) setKey(entries []*ast.MappingValueNode, i int, key string, va
 	at := entries[i].Key.GetToken().Position
 	start, end := f.region(lines, at.Line, at.Column)
 	first := lines[start]
+	if at.Column-1 > len(first) {
+		return fmt.Errorf("%s:%d: %s: not at the place where a key is expected: change it by hand", f.name, at.Line, key)
+	}
 	if value == nil {
 		if strings.TrimSpace(first[:at.Column-1]) != "" || len(entries) == 1 {
 			return fmt.Errorf("%s:%d: %s: cannot be taken away: it begins an item", f.name, at.Line, key)
@@ -309,8 +312,10 @@ func (f *YAMLFile) setKey(entries []*ast.MappingValueNode, i int, key string, va
 // setItem changes or takes away an item of a list in block style.
 func (f *YAMLFile) setItem(list *ast.SequenceNode, i int, value any) error {
 	lines := strings.SplitAfter(f.text, "\n")
-	line, _ := place(list.Values[i])
-	dash := strings.Index(lines[line-1], "-")
+	line, dash, err := f.itemLine(lines, list, i)
+	if err != nil {
+		return err
+	}
 	start, end := f.region(lines, line, dash+2)
 	if value == nil {
 		for start > 0 && i > 0 && strings.TrimSpace(lines[start-1]) == "" && end < len(lines) && strings.TrimSpace(lines[end]) == "" {
@@ -323,11 +328,26 @@ func (f *YAMLFile) setItem(list *ast.SequenceNode, i int, value any) error {
 	return nil
 }
 
+// itemLine is the line an item of a list in block style begins on, and where its dash is; an item that is not on the line of its dash is
+// not one that can be changed alone.
+func (f *YAMLFile) itemLine(lines []string, list *ast.SequenceNode, i int) (line, dash int, err error) {
+	line, _ = place(list.Values[i])
+	if line >= 1 && line <= len(lines) {
+		dash = strings.Index(lines[line-1], "-")
+		if dash >= 0 && strings.TrimSpace(lines[line-1][:dash]) == "" {
+			return line, dash, nil
+		}
+	}
+	return 0, 0, fmt.Errorf("%s:%d: an item that does not begin on the line of its dash: write the two on one line", f.name, line)
+}
+
 func (f *YAMLFile) addItem(list *ast.SequenceNode, value any) error {
 	lines := strings.SplitAfter(f.text, "\n")
 	n := len(list.Values)
-	line, _ := place(list.Values[n-1])
-	dash := strings.Index(lines[line-1], "-")
+	line, dash, err := f.itemLine(lines, list, n-1)
+	if err != nil {
+		return err
+	}
 	_, end := f.region(lines, line, dash+2)
 	if !strings.HasSuffix(lines[end-1], "\n") {
 		lines[end-1] += "\n"
