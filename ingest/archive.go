@@ -103,7 +103,7 @@ func (a *archive) zip(z *zip.Reader) error {
 func (a *archive) sevenZip(at io.ReaderAt, size int64) (err error) {
 	damaged := func(err error) error {
 		var re *sevenzip.ReadError
-		if errors.As(err, &re) && re.Encrypted {
+		if errors.Is(err, errSevenLocked) || errors.As(err, &re) && re.Encrypted {
 			return fmt.Errorf("%s: the archive is protected by a password: pack it without one", a.path)
 		}
 		if errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) {

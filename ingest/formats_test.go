@@ -70,8 +70,8 @@ func TestODS(t *testing.T) {
 			`<table:table-row table:number-rows-repeated="1000000000"><table:table-cell/></table:table-row><table:table-row>` + one + `</table:table-row>`),
 		`: sheet "F": after row 1: damaged workbook (number "douze"): open it, save it again`: sheet(`<table:table-row>` + one + `</table:table-row>` +
 			`<table:table-row><table:table-cell office:value-type="float" office:value="douze"/></table:table-row>`),
-		`: damaged workbook (content.xml: XML syntax error on line 1: `: ods(t, `<office:spreadsheet><table:table table:name="F"></office:spreadsheet`),
-		`: no sheet "G": the workbook has "F"`:                          sheet(""),
+		`: damaged workbook (content.xml: `:    ods(t, `<office:spreadsheet><table:table table:name="F"></office:spreadsheet`),
+		`: no sheet "G": the workbook has "F"`: sheet(""),
 	} {
 		path := writeFile(t, "w.ods", data)
 		layout := Layout{}
@@ -240,7 +240,7 @@ func TestGeoParquet(t *testing.T) {
 		wkb + `,"crs":{"name":"NTF","id":{"authority":"EPSG","code":27572}}}}}`: `: its coordinate system "NTF": EPSG:27572 is not a coordinate system known here: export it again in EPSG:2154`,
 		strings.Replace(wkb, "WKB", "polygon", 1) + `}}}`:                       `: its geometry is encoded as "polygon": export it again as GeoParquet in WKB`,
 		`{"primary_column":"geom","columns":{"geom":{"encoding":"WKB"}}}`:       `: its geo metadata name a column "geom" that it does not have: export it again as GeoParquet`,
-		`{`: ": its geo metadata cannot be read (unexpected end of JSON input): export it again as GeoParquet",
+		`{`: ": its geo metadata are not those of a GeoParquet: export it again as GeoParquet",
 	} {
 		path := writeFile(t, "z.parquet", geoParquet(t, meta))
 		if _, _, err := ReadLayer(context.Background(), path, cardZones, "zone-2024"); err == nil || !strings.HasPrefix(err.Error(), path+want) {

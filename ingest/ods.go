@@ -74,7 +74,7 @@ func odsNames(f *file, z *zip.Reader) ([]string, error) {
 			if f.err != nil {
 				return nil, f.err
 			}
-			return nil, fmt.Errorf("%s: damaged workbook (content.xml: %w): open it, save it again", f.path, err)
+			return nil, fmt.Errorf("%s: damaged workbook (content.xml: %w): open it, save it again", f.path, xmlFault(err))
 		}
 		switch t := t.(type) {
 		case xml.StartElement:
@@ -167,13 +167,10 @@ func odsSheet(f *file, z *zip.Reader, names []string, n int) (*odsRows, error) {
 }
 
 func (r *odsRows) damaged(err error) error {
-	switch {
-	case r.f.err != nil:
+	if r.f.err != nil {
 		return r.f.err
-	case err == io.EOF:
-		err = io.ErrUnexpectedEOF
 	}
-	return fmt.Errorf("%s: sheet %q: after row %d: damaged workbook (%w): open it, save it again", r.f.path, r.sheet, r.line, err)
+	return fmt.Errorf("%s: sheet %q: after row %d: damaged workbook (%w): open it, save it again", r.f.path, r.sheet, r.line, xmlFault(err))
 }
 
 func (r *odsRows) Cells() []string { return r.cells }

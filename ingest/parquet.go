@@ -303,7 +303,7 @@ func readGeoParquet(ctx context.Context, f *file, c *Card) (lf *layerFile, err e
 		return nil, fmt.Errorf("%s: a Parquet file without contours: it needs a card of kind table, or its geometry as GeoParquet", f.path)
 	}
 	if err := json.Unmarshal([]byte(*text), &meta); err != nil {
-		return nil, fmt.Errorf("%s: its geo metadata cannot be read (%w): export it again as GeoParquet", f.path, err)
+		return nil, fmt.Errorf("%s: its geo metadata are not those of a GeoParquet: export it again as GeoParquet", f.path)
 	}
 	column, ok := meta.Columns[meta.Primary]
 	geometry := -1

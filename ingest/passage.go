@@ -34,7 +34,7 @@ func ReadPassage(path string, c *Card, from, to geo.Layer) (indicators.Passage, 
 	}
 	defer rows.Close()
 	r := &passageReader{Table: Table{path: path, card: c, rows: rows, info: info}, early: early.Vintage(), late: late.Vintage(),
-		changes: map[int]map[string][]indicators.PassagePart{}}
+		changes: map[int]map[string][]indicators.PassagePart{}, first: map[string]int{}}
 	if err := r.header(); err != nil {
 		return none, nil, err
 	}
@@ -73,6 +73,7 @@ type passageReader struct {
 	before, after, share, date int // positions; -1 when there is no such column
 	changes                    map[int]map[string][]indicators.PassagePart
 	empty                      lines
+	first                      map[string]int // line on which a zone before is met first
 }
 
 // header goes to the first row that names both codes.
@@ -132,6 +133,9 @@ func (r *passageReader) row(cells []string) {
 		if vintage <= r.early || vintage > r.late {
 			return
 		}
+	}
+	if r.first[before] == 0 {
+		r.first[before] = r.rows.Line()
 	}
 	part := indicators.PassagePart{Code: after}
 	if s := r.text(cells, r.share); r.share >= 0 && s != "" {
@@ -269,6 +273,7 @@ func (r *passageReader) checkShares(before string, list []indicators.PassagePart
 		sum += p.Share.V
 	}
 	if math.Abs(sum-1) > 0.01 {
-		r.Table.bad = append(r.Table.bad, fmt.Errorf("%s: the shares of %s add up to %s, not 1: correct them", r.path, before, indicators.FormatNumber(sum)))
+		r.Table.bad = append(r.Table.bad, &CellError{File: r.path, Line: r.first[before], Column: r.Table.header[r.share],
+			Err: fmt.Errorf("the shares of %s add up to %s, not 1: correct them", before, indicators.FormatNumber(sum))})
 	}
 }

@@ -15,10 +15,14 @@ import (
 
 var (
 	errSevenCounts = errors.New("it says it holds more than it can")
+	errSevenLocked = errors.New("protected by a password")
 	errSevenHeader = errors.New("a list of members in an unusual form")
 )
 
 const maxSevenHeader = 64 << 20 // bytes of the list of members, unpacked
+
+// sevenAES is the method that hides what is packed, or the list of it, behind a password.
+var sevenAES = []byte{0x06, 0xF1, 0x07, 0x01}
 
 // checkSevenZip checks the list of members, which the archive ends with.
 func checkSevenZip(at io.ReaderAt, size int64) error {
@@ -281,6 +285,9 @@ func (h *sevenHeader) folder(s *sevenStreams, first bool) (outs uint64, err erro
 		if flags&0x20 != 0 {
 			props = h.bytes(h.number())
 		}
+		if bytes.Equal(method, sevenAES) {
+			return 0, errSevenLocked
+		}
 		if first {
 			s.coders, s.method, s.props = int(coders), method, props
 		}
@@ -303,7 +310,7 @@ func (h *sevenHeader) folder(s *sevenStreams, first bool) (outs uint64, err erro
 // unpack gives the header that a stream holds; none when the library is to word why it cannot.
 func (s *sevenStreams) unpack(at io.ReaderAt, size int64) ([]byte, error) {
 	switch left := uint64(size) - 32; {
-	case s.coders > 1: // behind a password
+	case s.coders > 1:
 		return nil, nil
 	case s.packPos > left || s.packSize > left-s.packPos:
 		return nil, io.ErrUnexpectedEOF

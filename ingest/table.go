@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"strings"
 	"sync/atomic"
+	"time"
 
 	"github.com/apache/arrow/go/v17/arrow"
 	"github.com/apache/arrow/go/v17/arrow/array"
@@ -698,6 +699,10 @@ func (t *Table) read(cells []string) bool {
 		return false
 	}
 	t.source.Rows++
+	if strings.Contains(code, "E+") && shortenedCode.MatchString(code) {
+		t.wrong(t.header[t.key], fmt.Errorf("%q is a code that a spreadsheet made a number and shortened: take it from the producer's file again, as text", code))
+		return false
+	}
 	if t.scope.Keep != nil && !t.scope.Keep(t.card.Level, code) {
 		return false
 	}
@@ -738,6 +743,8 @@ func (t *Table) read(cells []string) bool {
 	t.source.Kept++
 	return true
 }
+
+var shortenedCode = regexp.MustCompile(`^\d([.,]\d+)?E\+\d+$`)
 
 func cell(cells []string, i int) string {
 	if i < 0 || i >= len(cells) {
@@ -920,10 +927,18 @@ func (t *Table) readLong(cells []string, code, variable string) bool {
 	return t.register == nil || t.readRegister(cells, code, variable, sexe, millesime)
 }
 
+// workbookDay is the day a number is in a workbook, between 1954 and 2064.
+func workbookDay(n int) (string, bool) {
+	return time.Date(1899, 12, 30+n, 0, 0, 0, 0, time.UTC).Format(time.DateOnly), n > 20000 && n < 60000
+}
+
 // year reads the year of a cell.
 func year(s string) (int, error) {
 	y, err := strconv.Atoi(s)
 	if err != nil || checkYear(y) != nil {
+		if day, ok := workbookDay(y); err == nil && ok {
+			return 0, fmt.Errorf("%q is not a year but a day, %s, as a workbook counts them: type the year again in a cell formatted as a number", s, day)
+		}
 		return 0, fmt.Errorf("%q is not a year: a year such as 2019, or inconnu", s)
 	}
 	return y, nil

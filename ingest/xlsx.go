@@ -154,6 +154,15 @@ func (r *xlsxRows) Close() error {
 	return errors.Join(r.part.Close(), r.f.Close())
 }
 
+// xmlFault words that a text in XML ends too early as a reader should be told.
+func xmlFault(err error) error {
+	var syntax *xml.SyntaxError
+	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.As(err, &syntax) && syntax.Msg == "unexpected EOF" {
+		return errors.New("it breaks off")
+	}
+	return err
+}
+
 func (r *xlsxRows) Next() bool {
 	if r.err != nil || r.ended {
 		return false
@@ -162,7 +171,7 @@ func (r *xlsxRows) Next() bool {
 		if r.ahead, r.err = r.readRow(); r.err != nil && r.f.err != nil {
 			r.err = r.f.err
 		} else if r.err != nil {
-			r.err = fmt.Errorf("%s: sheet %q: after row %d: damaged workbook (%w): open it, save it again", r.path, r.sheet, r.last, r.err)
+			r.err = fmt.Errorf("%s: sheet %q: after row %d: damaged workbook (%w): open it, save it again", r.path, r.sheet, r.last, xmlFault(r.err))
 		}
 		if r.ahead == nil {
 			r.cells, r.ended = nil, true

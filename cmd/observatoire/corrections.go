@@ -199,6 +199,9 @@ func (p *project) correct(sources []indicators.Source, columns []indicators.Colu
 			slices.Sort(near)
 			near = slices.Compact(near)
 			hint := "no table of the project has this variable: its name is that of the card"
+			if c.fiche != "" && !slices.ContainsFunc(sources, func(s indicators.Source) bool { return s.Card == c.fiche }) {
+				hint = fmt.Sprintf("no table of the project is read by a card %q: correct fiche, or empty it", c.fiche)
+			}
 			if len(near) > 0 {
 				hint = "the variable is there for " + strings.Join(near[:min(len(near), 5)], ", ")
 			}

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"observatoire/data"
+	"observatoire/geo"
 	"observatoire/indicators"
 	"observatoire/ingest"
 )
@@ -57,8 +58,9 @@ func (p *project) guards() (list []indicators.Guard, own []string, err error) {
 	return list, own, nil
 }
 
-// derogations reads the decisions of the project by which a guard does not hold. Every bad cell is reported.
-func (p *project) derogations(guards []indicators.Guard) ([]indicators.Derogation, error) {
+// derogations reads the decisions of the project by which a guard does not hold. Every bad cell is reported; one of the zones is none
+// that sets have.
+func (p *project) derogations(guards []indicators.Guard, sets []geo.ZoneSet) ([]indicators.Derogation, error) {
 	path := filepath.Join(p.dir, decisionsFile)
 	if !exists(path) {
 		return nil, nil
@@ -103,10 +105,20 @@ func (p *project) derogations(guards []indicators.Guard) ([]indicators.Derogatio
 		if !slices.Contains(ids, d.Garde) {
 			no("garde", "no guard %q: one of %s", d.Garde, strings.Join(ids, ", "))
 		}
-		if d.Portee == "" {
+		id, code, both := strings.Cut(d.Portee, ":")
+		indicator := slices.ContainsFunc(p.definitions, func(x indicators.Definition) bool { return x.ID == id })
+		zone := func(code string) bool {
+			return slices.ContainsFunc(sets, func(s geo.ZoneSet) bool { _, ok := s.Index(code); return ok })
+		}
+		switch {
+		case d.Portee == "":
 			no("portee", "empty: write an indicator, the code of a zone, both as indicateur:code, or *")
-		} else if id, _, both := strings.Cut(d.Portee, ":"); both && !slices.ContainsFunc(p.definitions, func(x indicators.Definition) bool { return x.ID == id }) {
+		case both && !indicator:
 			no("portee", "no indicator %q: `observatoire indicators` lists them", id)
+		case both && !zone(code):
+			no("portee", "no zone %q in the layers of the project: correct its code", code)
+		case !both && d.Portee != "*" && !indicator && !zone(d.Portee):
+			no("portee", "%q is neither an indicator (`observatoire indicators` lists them) nor a zone of the project: correct it, or write *", d.Portee)
 		}
 		for _, h := range []string{"auteur", "motif"} {
 			if cell(h) == "" {

@@ -5,6 +5,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"observatoire/geo"
 )
 
 // A decision that names no guard, no author, no reason and no day is refused, cell by cell; a good one is read.
@@ -17,6 +19,7 @@ func TestDerogations(t *testing.T) {
 	if len(own) != 0 {
 		t.Errorf("guards of a project that has none: %v", own)
 	}
+	sets := []geo.ZoneSet{{Layer: "qpv-2015", Zones: []geo.Zone{{Code: "QP013061"}}}}
 	path := filepath.Join(p.dir, decisionsFile)
 	write := func(text string) {
 		t.Helper()
@@ -25,12 +28,12 @@ func TestDerogations(t *testing.T) {
 		}
 	}
 	write("garde;portee;auteur;motif;date\nenquetes_communes;QP013061;comité de pilotage;lu avec prudence;2026-01-15\n")
-	list, err := p.derogations(guards)
+	list, err := p.derogations(guards, sets)
 	if err != nil || len(list) != 1 || list[0].Auteur != "comité de pilotage" || list[0].Portee != "QP013061" {
 		t.Errorf("read %+v, %v", list, err)
 	}
 	write("garde;portee;auteur;motif;date\nx;;;;hier\nenquetes_communes;inconnu:QP013061;a;b;2026-01-15\n")
-	_, err = p.derogations(guards)
+	_, err = p.derogations(guards, sets)
 	for _, want := range []string{`:2: garde: no guard "x"`, ":2: portee: empty", ":2: auteur: empty", ":2: motif: empty", `:2: date: "hier" is not a day`, `:3: portee: no indicator "inconnu"`} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("error %v does not say %q", err, want)

@@ -7,6 +7,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"maps"
 	"math"
 	"path/filepath"
 	"slices"
@@ -60,14 +61,8 @@ func (p *project) checkPassages(path string, layers map[geo.Layer]bool) []error 
 	return errs
 }
 
-// carry brings the figures of the geographies the project has a passage for. The stamps say which tables it read.
-func (p *project) carry(columns []indicators.Column) ([]indicators.Column, []indicators.Alerte, []fileStamp, error) {
-	if len(p.Passages) == 0 {
-		return columns, nil, nil, nil
-	}
-	var passages []indicators.Passage
-	var alerts []indicators.Alerte
-	var stamps []fileStamp
+// readPassages reads the tables of passage of the project. The stamps say which ones.
+func (p *project) readPassages() (passages []indicators.Passage, alerts []indicators.Alerte, stamps []fileStamp, err error) {
 	var errs []error
 	for i, c := range p.Passages {
 		passage, findings, stamp, err := p.readPassage(c)
@@ -83,8 +78,46 @@ func (p *project) carry(columns []indicators.Column) ([]indicators.Column, []ind
 	if len(errs) > 0 {
 		return nil, nil, nil, refused{errors.Join(errs...)}
 	}
-	columns, found := indicators.Carry(columns, passages, p.definitions)
-	return columns, append(alerts, found...), stamps, nil
+	return passages, alerts, stamps, nil
+}
+
+// strays reports the zones with figures that a table of passage brings to codes the layer it leads to does not have.
+func strays(passages []indicators.Passage, columns []indicators.Column, sets []geo.ZoneSet) []indicators.Alerte {
+	var alerts []indicators.Alerte
+	for _, passage := range passages {
+		i := slices.IndexFunc(sets, func(s geo.ZoneSet) bool { return s.Layer == passage.To })
+		if i < 0 {
+			continue
+		}
+		lost := map[string][]string{} // code after → codes before
+		for _, c := range columns {
+			if geo.Layer(fmt.Sprintf("%s-%d", c.Level, c.Vintage)) != passage.From {
+				continue
+			}
+			for _, code := range c.Codes {
+				for _, part := range passage.Parts[code] {
+					if _, ok := sets[i].Index(part.Code); !ok && !slices.Contains(lost[part.Code], code) {
+						lost[part.Code] = append(lost[part.Code], code)
+					}
+				}
+			}
+		}
+		var words []string
+		for _, code := range slices.Sorted(maps.Keys(lost)) {
+			slices.Sort(lost[code])
+			words = append(words, fmt.Sprintf("%s (de %s)", code, strings.Join(lost[code], ", ")))
+		}
+		if n := len(words); n > 0 {
+			more := ""
+			if n > 5 {
+				words, more = words[:5], "…"
+			}
+			alerts = append(alerts, indicators.Alerte{ID: fmt.Sprintf("passage_ailleurs:%s:%s", passage.From, passage.To), Kind: "passage", Gravite: "attention", Objet: passage.File,
+				Message: fmt.Sprintf("la table de passage mène à %d code(s) que la couche %s n'a pas : %s%s ; leurs chiffres ne sont sur aucun contour. "+
+					"À faire : corriger ces codes dans la table, ou prendre les contours de son année.", n, passage.To, strings.Join(words, ", "), more)})
+		}
+	}
+	return alerts
 }
 
 func (p *project) readPassage(c passageConfig) (indicators.Passage, []ingest.Finding, fileStamp, error) {

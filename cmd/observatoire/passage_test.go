@@ -100,3 +100,68 @@ func TestRealCodesThatMoved(t *testing.T) {
 		t.Errorf("review:\n%s", review)
 	}
 }
+
+// A code that a table of passage leads to, and that no contour has, is told with where its figures came from.
+func TestPassageToNowhere(t *testing.T) {
+	dir := passageProject(t)
+	put("donnees/passage.csv", "avant;apres;part\n13900;13047;0,6\n13900;13999;0,4\n13901;13998;\n")(t, dir)
+	must(t, "-C", dir, "run")
+	review := must(t, "-C", dir, "review")
+	if want := "la table de passage mène à 1 code(s) que la couche commune-2015 n'a pas : 13999 (de 13900) ; leurs chiffres ne sont sur aucun contour"; !strings.Contains(review, want) {
+		t.Errorf("no %q in\n%s", want, review)
+	}
+}
+
+// A split commune goes by its shares, whole; the count of its second half is added to the commune that takes it.
+func TestPassageOfASplit(t *testing.T) {
+	dir := passageProject(t)
+	put("donnees/passage.csv", "avant;apres;part\n13900;13047;0,6\n13900;13063;0,4\n")(t, dir)
+	must(t, "-C", dir, "run", "--publish", "--by", "essai")
+	for code, want := range map[string]string{"13047": "43544", "13063": "25464"} { // 42 944 + 600, 25 064 + 400
+		found := false
+		for _, row := range readCSV(t, must(t, "-C", dir, "series", "--indicator", "population", "--zone", code, "--format", "csv")) {
+			if row["millesime"] == "2015" && row["couche"] == "commune-2015" {
+				found = true
+				if row["valeur"] != want || row["methode"] != "passage" || row["nature"] != "estimation" {
+					t.Errorf("%s: %v, want %s by passage", code, row, want)
+				}
+			}
+		}
+		if !found {
+			t.Errorf("%s: no population of 2015", code)
+		}
+	}
+}
+
+// An intercommunalité that changed its code keeps the figures it had under the other: the SAN Ouest Provence, 241300177, merged into the
+// métropole, 200054807, on 1 January 2016. The figures are invented.
+func TestPassageOfAnEPCIThatChangedCode(t *testing.T) {
+	for _, tt := range []struct{ name, table, passage, want, method string }{
+		{"code alone", "241300177;SAN;97000;1\n", "241300177;200054807;\n", "97000", "producteur"},
+		{"merged with another", "241300177;SAN;97000;1\n241300391;CPA;3000;1\n", "241300177;200054807;\n241300391;200054807;\n", "100000", "passage"},
+		{"one of two is missing", "241300177;SAN;97000;1\n", "241300177;200054807;\n241300391;200054807;\n", "", "passage"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			dir := demoProject(t)
+			change(t, dir, "\ntables:", "\n  - {level: epci, vintage: 2016, code: \"200054807\", name: Métropole, dissolve: commune-2015, members: perimetre_contrat}\n\ntables:\n  - {card: epci-essai, file: donnees/epci.csv}")
+			change(t, dir, "\nreferences:", "\npassages:\n  - {file: donnees/passage-epci.csv, level: epci, from: 2015, to: 2016}\n\nreferences:")
+			put("cards/epci-essai.yaml", "id: epci-essai\nkind: table\ntitle: Essai\nproducer: Essai\nlicence: Essai\ncaption: Essai\nfiles: [\"epci.csv\"]\nlevel: epci\nvintage: 2015\n"+
+				"table: {separator: \";\"}\nkey: [code]\nprotection: aucune\nvariables: [{id: population, columns: POP, millesime: 2015}]\n")(t, dir)
+			put("donnees/epci.csv", "code;nom;POP;X\n"+tt.table)(t, dir)
+			put("donnees/passage-epci.csv", "avant;apres;part\n"+tt.passage)(t, dir)
+			must(t, "-C", dir, "run", "--publish", "--by", "essai")
+			found := false
+			for _, row := range readCSV(t, must(t, "-C", dir, "series", "--indicator", "population", "--zone", "200054807", "--format", "csv")) {
+				if row["millesime"] == "2015" {
+					found = true
+					if row["valeur"] != tt.want || tt.want != "" && row["methode"] != tt.method {
+						t.Errorf("%v, want %q by %s", row, tt.want, tt.method)
+					}
+				}
+			}
+			if !found {
+				t.Error("no population of 2015 under 200054807")
+			}
+		})
+	}
+}

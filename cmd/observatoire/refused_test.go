@@ -196,7 +196,7 @@ var importArgs = []string{"spreadsheet", "import", "{}/reglages.xlsx"}
 
 // badInputs are given by subject below.
 func badInputs() []badInput {
-	lists := [][]badInput{badTables(), badWorkbooks(), badArchives(), badLayers(), badProjects(), badCards(), badSettings(), badCommands()}
+	lists := [][]badInput{badTables(), badWorkbooks(), badArchives(), badLayers(), badProjects(), badCards(), badSettings(), badCommands(), badFormats(), badKeys()}
 	var all []badInput
 	for _, l := range lists {
 		all = append(all, l...)

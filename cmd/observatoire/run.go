@@ -140,7 +140,12 @@ func (a *app) run(ctx context.Context, p *project, st store.Store) (_ *indicator
 	if err != nil {
 		return nil, err
 	}
-	sources, columns, err := a.readTables(ctx, p, st, layers.sets, &taken)
+	passages, found, passed, err := p.readPassages()
+	if err != nil {
+		return nil, err
+	}
+	alerts = append(alerts, found...)
+	sources, columns, err := a.readTables(ctx, p, st, layers.sets, passages, &taken)
 	if err != nil {
 		return nil, err
 	}
@@ -154,21 +159,19 @@ func (a *app) run(ctx context.Context, p *project, st store.Store) (_ *indicator
 		return nil, err
 	}
 	a.say("tables: %d files, %d measured columns (%s)", len(sources), len(columns), since(start))
-	columns, found, passages, err := p.carry(columns)
-	if err != nil {
-		return nil, err
-	}
+	alerts = append(alerts, strays(passages, columns, layers.sets)...)
+	columns, found = indicators.Carry(columns, passages, p.definitions)
 	alerts = append(alerts, found...)
 
 	guards, ownGuards, err := p.guards()
 	if err != nil {
 		return nil, refused{err}
 	}
-	derogations, err := p.derogations(guards)
+	sets := indicators.CompleteLayers(layers.sets, columns, p.GeographyAs)
+	derogations, err := p.derogations(guards, sets)
 	if err != nil {
 		return nil, refused{err}
 	}
-	sets := indicators.CompleteLayers(layers.sets, columns, p.GeographyAs)
 	result, err := indicators.Compute(indicators.Input{
 		Layers: sets, Overlaps: overlaps, People: people, Columns: columns, Sources: sources, Definitions: p.definitions,
 		Studied: p.studied(), References: p.References, Communes: p.Scope.Communes, Methods: p.Methods,
@@ -223,7 +226,7 @@ func (a *app) run(ctx context.Context, p *project, st store.Store) (_ *indicator
 	if open == 0 {
 		return nil, refused{p.noFigure(columns)}
 	}
-	if err := p.manifest(e, layers.files, passages); err != nil {
+	if err := p.manifest(e, layers.files, passed); err != nil {
 		return nil, err
 	}
 	if err := st.PutEdition(ctx, e); err != nil {
@@ -763,10 +766,10 @@ func (a *app) weighPeople(ctx context.Context, p *project, r *reading, overlaps 
 
 // readTables brings every table of the project into the store, or reports every bad cell of every file and
 // leaves the store as it was.
-func (a *app) readTables(ctx context.Context, p *project, st store.Store, sets []geo.ZoneSet, taken *intake) (
+func (a *app) readTables(ctx context.Context, p *project, st store.Store, sets []geo.ZoneSet, passages []indicators.Passage, taken *intake) (
 	[]indicators.Source, []indicators.Column, error) {
 
-	scope := p.scope(sets)
+	scope := p.scope(sets, passages)
 	held, err := st.Sources(ctx)
 	if err != nil {
 		return nil, nil, err
@@ -1098,8 +1101,9 @@ type tableScope struct {
 	digest       string
 }
 
-// scope keeps the rows of the départements the layers lie in, and the zones the layers hold.
-func (p *project) scope(sets []geo.ZoneSet) tableScope {
+// scope keeps the rows of the départements the layers lie in, the zones the layers hold, and those that became one of them by a table of
+// passage.
+func (p *project) scope(sets []geo.ZoneSet, passages []indicators.Passage) tableScope {
 	held := map[string]map[string]bool{} // level → codes
 	departements := map[string]bool{}
 	byLayer := map[geo.Layer]*geo.ZoneSet{}
@@ -1117,6 +1121,19 @@ func (p *project) scope(sets []geo.ZoneSet) tableScope {
 			fmt.Fprintf(h, "%s\n", z.Code)
 		}
 	}
+	former := map[string]map[string]bool{}
+	for _, passage := range slices.Backward(passages) { // one may continue another
+		level := passage.From.Level()
+		if former[level] == nil {
+			former[level] = map[string]bool{}
+		}
+		for _, code := range slices.Sorted(maps.Keys(passage.Parts)) {
+			if slices.ContainsFunc(passage.Parts[code], func(x indicators.PassagePart) bool { return held[level][x.Code] || former[level][x.Code] }) {
+				former[level][code] = true
+				fmt.Fprintf(h, "%s %s\n", passage.From, code)
+			}
+		}
+	}
 	for _, c := range p.Scope.Communes {
 		departements[indicators.Departement(c)] = true
 	}
@@ -1130,7 +1147,7 @@ func (p *project) scope(sets []geo.ZoneSet) tableScope {
 		departements: slices.Sorted(maps.Keys(departements)),
 		Scope: ingest.Scope{
 			Keep: func(level, code string) bool {
-				if held[level][code] || level == "metropole" { // national values: thresholds rest on them
+				if held[level][code] || former[level][code] || level == "metropole" { // national values: thresholds rest on them
 					return true
 				}
 				// The quarters of other communes are not studied; the mesh of the département is kept whole.
