@@ -44,33 +44,28 @@ func TestDerogations(t *testing.T) {
 // A project adds guards to those of the catalogue, or takes the place of one; what is wrong with them is told.
 func TestProjectGuards(t *testing.T) {
 	dir := demoProject(t)
-	must(t, "-C", dir, "run")
-	before := readCSV(t, must(t, "-C", dir, "methods", "--edition", latestEdition(t, dir), "--zone", "QP013061,QP013062,QP013063", "--all-years", "--format", "csv"))
-	find := func(rows []map[string]string) (evolved map[string]string) {
-		for _, r := range rows {
-			if r["evolution"] != "" && r["reference"] == "" {
-				return r
-			}
+	id := latestEdition(t, dir)
+	var row map[string]string // a gap
+	for _, r := range readCSV(t, must(t, "-C", dir, "methods", "--edition", id, "--zone", "QP013061", "--all-years", "--format", "csv")) {
+		if r["ecart"] != "" && row == nil && !strings.Contains(r["source"], "convention") {
+			row = r
 		}
-		return nil
 	}
-	row := find(before)
 	if row == nil {
-		t.Skip("no value of the demonstration evolves")
+		t.Fatal("the demonstration has no gap")
 	}
-	text := "- id: enquete_locale\n  rule: rupture\n  variables: [" + row["indicateur"] + "]\n  millesimes: [" + row["millesime"] + "]\n" +
-		"  sentence: \"L'enquête locale change de questionnaire en {quoi}.\"\n  source: \"Service des études\"\n"
+	text := "- id: enquete_locale\n  rule: inexistant\n  millesimes: [" + row["millesime"] + "]\n" +
+		"  sentence: \"L'enquête locale n'a pas eu lieu en {quoi}.\"\n  source: \"Service des études\"\n"
 	path := filepath.Join(dir, guardsFile)
 	if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	must(t, "-C", dir, "run")
-	id := latestEdition(t, dir)
+	id = latestEdition(t, dir)
 	found := false
 	for _, r := range readCSV(t, must(t, "-C", dir, "methods", "--edition", id, "--zone", row["code"], "--indicator", row["indicateur"], "--all-years", "--format", "csv")) {
-		if r["reference"] == "" && r["millesime"] == row["millesime"] && r["sexe"] == row["sexe"] && r["retenue"] == "oui" {
+		if r["code_reference"] == row["code_reference"] && r["millesime"] == row["millesime"] && r["sexe"] == row["sexe"] {
 			found = true
-			if r["evolution"] != "" || !strings.Contains(r["motif"], "L'enquête locale change de questionnaire en "+row["millesime"]+". (Service des études)") {
+			if r["ecart"] != "" || !strings.Contains(r["motif"], "L'enquête locale n'a pas eu lieu en "+row["millesime"]+". (Service des études)") {
 				t.Errorf("not refused: %v", r)
 			}
 		}
