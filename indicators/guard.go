@@ -59,11 +59,11 @@ func (g Guard) Check() error {
 
 // A Derogation is the named decision by which a guard does not hold.
 type Derogation struct {
-	Garde  string
-	Portee string // an indicator, the code of a zone, both as "indicateur:code", or "*"
-	Auteur string
-	Motif  string
-	Date   string // AAAA-MM-JJ
+	Garde  string `json:"garde"`
+	Portee string `json:"portee"` // an indicator, the code of a zone, both as "indicateur:code", or "*"
+	Auteur string `json:"auteur"`
+	Motif  string `json:"motif"`
+	Date   string `json:"date"` // AAAA-MM-JJ
 }
 
 func (d Derogation) covers(guard, indicateur, code string) bool {

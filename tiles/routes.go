@@ -49,6 +49,7 @@ type Options struct {
 	Proxies        []netip.Prefix    // whose word on the client's address and scheme is taken
 	Rate           int               // requests a minute from one address; 0: as many as they like
 	LostAfter      time.Duration     // not ready once the store has been lost for so long; 0: ready as long as there is an edition
+	Editions       Editions          // where /editions/diff reads the editions it compares; nil: it compares none
 	OwnMetrics     bool              // /metrics is served elsewhere, by [Server.Metrics]
 }
 
@@ -257,6 +258,7 @@ func (s *Server) Handler() http.Handler {
 	}
 	r.Group(func(r chi.Router) {
 		r.Use(s.limitRate())
+		r.Get("/editions/diff", s.data(s.handleDiff))
 		s.dataRoutes(r)
 		r.Route("/editions/{edition}", s.dataRoutes) // addresses whose answers never change
 	})

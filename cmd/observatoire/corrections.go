@@ -146,12 +146,13 @@ func readCorrection(cell func(string) string) (correction, map[string]error) {
 }
 
 // correct applies the corrections that have not ended to the figures that were read. The sources say what was corrected;
-// the ones that have ended are reported.
-func (p *project) correct(sources []indicators.Source, columns []indicators.Column) ([]indicators.Alerte, error) {
+// the ones that have ended are reported; the others are returned too, for the manifest.
+func (p *project) correct(sources []indicators.Source, columns []indicators.Column) ([]indicators.Alerte, []indicators.CorrectionStamp, error) {
 	path, list, err := p.loadCorrections()
 	if err != nil {
-		return nil, refused{err}
+		return nil, nil, refused{err}
 	}
+	var applied []indicators.CorrectionStamp
 	at := map[string]*indicators.Source{}
 	for i := range sources {
 		at[sources[i].ID] = &sources[i]
@@ -173,6 +174,8 @@ func (p *project) correct(sources []indicators.Source, columns []indicators.Colu
 			continue
 		}
 		found := false
+		stamp := indicators.CorrectionStamp{Fiche: c.fiche, Variable: c.variable, Code: c.code, Millesime: c.millesime, Sexe: c.sexe,
+			Valeur: figure(c.v, c.statut), Motif: c.motif, Auteur: c.auteur, JusquAu: c.until}
 		var near []string
 		for i := range columns {
 			col := &columns[i]
@@ -186,6 +189,9 @@ func (p *project) correct(sources []indicators.Source, columns []indicators.Colu
 				continue
 			}
 			found = true
+			if src.Convention != "" {
+				stamp.Convention, stamp.Valeur = src.Convention, ""
+			}
 			if !own[i] {
 				own[i] = true
 				col.V, col.Statut, col.Corrections = slices.Clone(col.V), slices.Clone(col.Statut), make([]string, len(col.Codes))
@@ -195,6 +201,7 @@ func (p *project) correct(sources []indicators.Source, columns []indicators.Colu
 			col.Corrections[k] = fmt.Sprintf("corrigé : %s (%s)", c.motif, c.auteur)
 			src.Remarques = append(slices.Clone(src.Remarques), fmt.Sprintf("corrigé : %s : %s au lieu de %s (%s ; %s%s)", c.cell(), is, was, c.motif, c.auteur, untilText(c.until)))
 		}
+		applied = append(applied, stamp)
 		if !found {
 			slices.Sort(near)
 			near = slices.Compact(near)
@@ -209,9 +216,9 @@ func (p *project) correct(sources []indicators.Source, columns []indicators.Colu
 		}
 	}
 	if len(errs) > 0 {
-		return nil, refused{errors.Join(errs...)}
+		return nil, nil, refused{errors.Join(errs...)}
 	}
-	return alertes, nil
+	return alertes, applied, nil
 }
 
 func untilText(day string) string {

@@ -329,7 +329,7 @@ func (a *app) readOwnZones(ctx context.Context, p *project, r *reading) ([]strin
 			if err != nil {
 				return nil, refused{err}
 			}
-			r.files = append(r.files, fileStamp{cmp.Or(own.layer, geo.Layer(d.card.Level)), filepath.Base(path), sum, len(own.codes)})
+			r.files = append(r.files, fileStamp{Layer: cmp.Or(own.layer, geo.Layer(d.card.Level)), File: filepath.Base(path), SHA256: sum, Zones: len(own.codes)})
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(layers)) {

@@ -119,7 +119,7 @@ func (a *app) readFacilities(ctx context.Context, p *project, r *reading) ([]ind
 				errs = append(errs, err)
 				continue
 			}
-			r.files = append(r.files, fileStamp{"equipement", file.base, sum, file.inside})
+			r.files = append(r.files, fileStamp{Layer: "equipement", File: file.base, SHA256: sum, Zones: file.inside})
 			r.findings = append(r.findings, file.findings()...)
 			a.say("facilities: %d of the territory, of %d in %s", file.inside, file.rows, file.base)
 		}

@@ -18,7 +18,7 @@ import (
 	"observatoire/ingest"
 )
 
-// version is the program's; it is part of every edition's manifest.
+// version is the program's; with the commit it was built from it is part of every edition's manifest. See [build].
 const version = "0.1.0"
 
 // Exit codes.
@@ -87,7 +87,7 @@ func newRoot(stdout, stderr io.Writer) *cobra.Command {
 	root := &cobra.Command{
 		Use:           "observatoire",
 		Short:         "A territorial observatory: files of the year in; series, maps and tables out",
-		Version:       version,
+		Version:       build(),
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		Args: func(cmd *cobra.Command, args []string) error {
@@ -111,7 +111,7 @@ func newRoot(stdout, stderr io.Writer) *cobra.Command {
 	root.PersistentFlags().StringVar(&a.storeURL, "store", os.Getenv("OBSERVATOIRE_STORE"),
 		"store to use in place of the project's: a .gpkg file, or postgres://…")
 	root.AddCommand(a.demoCmd(), a.initCmd(), a.fetchCmd(), a.runCmd(), a.reviewCmd(), a.publishCmd(), a.withdrawCmd(),
-		a.editionsCmd(), a.overlapsCmd(), a.changesCmd(), a.seriesCmd(), a.methodsCmd(), a.calibrationCmd(), a.indicatorsCmd(), a.exportCmd(), a.interpolateCmd(), a.locateCmd(), a.facilitiesCmd(), a.depositsCmd(), a.spreadsheetCmd(), a.inspectCmd(), a.serveCmd(), a.tokenCmd(), a.migrateCmd())
+		a.editionsCmd(), a.diffCmd(), a.overlapsCmd(), a.changesCmd(), a.seriesCmd(), a.methodsCmd(), a.calibrationCmd(), a.indicatorsCmd(), a.exportCmd(), a.interpolateCmd(), a.locateCmd(), a.facilitiesCmd(), a.depositsCmd(), a.spreadsheetCmd(), a.inspectCmd(), a.serveCmd(), a.tokenCmd(), a.migrateCmd())
 	for _, c := range root.Commands() {
 		if c.Args == nil {
 			c.Args = cobra.NoArgs

@@ -153,7 +153,7 @@ func (p *project) readPassage(c passageConfig) (indicators.Passage, []ingest.Fin
 		return none, nil, fileStamp{}, err
 	}
 	sum, _, err := ingest.Digest(files[0])
-	return passage, findings, fileStamp{c.to(), base, sum, len(passage.Parts)}, err
+	return passage, findings, fileStamp{Layer: c.to(), File: base, SHA256: sum, Zones: len(passage.Parts)}, err
 }
 
 // sameCode is the share of their common ground under which one code is two places.

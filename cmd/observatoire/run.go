@@ -1,15 +1,19 @@
 package main
 
 import (
+	"bufio"
 	"cmp"
 	"context"
 	"crypto/sha256"
+	"encoding/binary"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"hash"
 	"io"
 	"maps"
+	"math"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -149,7 +153,8 @@ func (a *app) run(ctx context.Context, p *project, st store.Store) (_ *indicator
 	if err != nil {
 		return nil, err
 	}
-	uncorrected, err := p.correct(sources, columns)
+	read := columnDigests(columns)
+	uncorrected, corrections, err := p.correct(sources, columns)
 	if err != nil {
 		return nil, err
 	}
@@ -226,7 +231,7 @@ func (a *app) run(ctx context.Context, p *project, st store.Store) (_ *indicator
 	if open == 0 {
 		return nil, refused{p.noFigure(columns)}
 	}
-	if err := p.manifest(e, layers.files, passed); err != nil {
+	if err := p.manifest(e, makings{layers.files, passed, read, guards, derogations, corrections}); err != nil {
 		return nil, err
 	}
 	if err := st.PutEdition(ctx, e); err != nil {
@@ -289,12 +294,7 @@ type reading struct {
 }
 
 // A fileStamp says which bytes a layer was read from.
-type fileStamp struct {
-	Layer  geo.Layer `json:"couche"`
-	File   string    `json:"fichier"`
-	SHA256 string    `json:"sha256"`
-	Zones  int       `json:"zones"`
-}
+type fileStamp = indicators.FileStamp
 
 func (r *reading) layer(l geo.Layer) *geo.ZoneSet {
 	for i := range r.sets {
@@ -418,7 +418,7 @@ func (p *project) readLayer(ctx context.Context, l layerConfig) (*geo.ZoneSet, [
 		set.Title = fmt.Sprintf("%s, géographie au 01/01/%d", levelTitle(l.Level), l.Vintage)
 	}
 	sum, _, err := ingest.Digest(path)
-	return set, findings, fileStamp{name, ingest.Name(path), sum, len(set.Zones)}, err
+	return set, findings, fileStamp{Layer: name, File: ingest.Name(path), SHA256: sum, Zones: len(set.Zones)}, err
 }
 
 // writeTable copies a table of the store's database to a file, which is then read as any other.
@@ -725,7 +725,7 @@ func (p *project) masses(ctx context.Context, epsg int) ([]geo.Mass, fileStamp, 
 	if err != nil {
 		return nil, fileStamp{}, refused{err}
 	}
-	return masses, fileStamp{p.Weights.Layer, ingest.Name(files[0]), sum, len(masses)}, nil
+	return masses, fileStamp{Layer: p.Weights.Layer, File: ingest.Name(files[0]), SHA256: sum, Zones: len(masses)}, nil
 }
 
 // weighPeople measures, for each quarter and each IRIS it cuts, the share of the IRIS' people that the weight layer
@@ -1181,21 +1181,18 @@ func alerteOf(f ingest.Finding) indicators.Alerte {
 	return indicators.Alerte{ID: id, Kind: f.Kind, Gravite: "information", Objet: cmp.Or(f.Code, f.File), Message: f.Message}
 }
 
+// makings are what a run was made with besides its settings.
+type makings struct {
+	files, passages []fileStamp
+	read            map[string]map[string]string // digests of the figures of a source, by variable
+	guards          []indicators.Guard
+	derogations     []indicators.Derogation
+	corrections     []indicators.CorrectionStamp
+}
+
 // manifest writes what the edition was made from, and names the edition after its content: the same inputs make the
 // same edition, and another content is another edition.
-func (p *project) manifest(e *indicators.Edition, files, passages []fileStamp) error {
-	type source struct {
-		ID     string `json:"id"`
-		Card   string `json:"fiche_sha256"`
-		SHA256 string `json:"sha256"`
-		Rows   int    `json:"lignes"`
-		Kept   int    `json:"lignes_retenues"`
-	}
-	type layer struct {
-		Layer geo.Layer `json:"couche"`
-		Zones int       `json:"zones"`
-		Hash  string    `json:"sha256"`
-	}
+func (p *project) manifest(e *indicators.Edition, made makings) error {
 	m := struct {
 		Program     string                         `json:"programme"`
 		Title       string                         `json:"titre"`
@@ -1209,20 +1206,38 @@ func (p *project) manifest(e *indicators.Edition, files, passages []fileStamp) e
 		Weights     *weightsConfig                 `json:"poids,omitempty"`
 		Facilities  []facilitiesConfig             `json:"equipements,omitempty"`
 		Indicators  string                         `json:"indicateurs_sha256"`
+		Definitions map[string]string              `json:"definitions_sha256"`
+		Guards      string                         `json:"gardes_sha256"`
+		Corrections []indicators.CorrectionStamp   `json:"corrections,omitempty"`
+		Decisions   []indicators.Derogation        `json:"decisions,omitempty"`
 		Conventions []conventionStamp              `json:"conventions,omitempty"`
 		Files       []fileStamp                    `json:"fichiers_de_contours"`
-		Layers      []layer                        `json:"couches"`
-		Sources     []source                       `json:"sources"`
+		Layers      []indicators.LayerStamp        `json:"couches"`
+		Sources     []indicators.SourceStamp       `json:"sources"`
 		Since       map[geo.Layer]int              `json:"compositions_depuis,omitempty"`
 		Values      int                            `json:"valeurs"`
-	}{Program: version, Title: e.Title, Communes: p.Scope.Communes, References: p.References,
-		GeographyAs: p.GeographyAs, Passages: passages, Methods: p.Methods, Comparisons: p.Comparisons, Vecus: p.Vecus, Weights: p.Weights, Facilities: p.Facilities, Files: files,
+	}{Program: build(), Title: e.Title, Communes: p.Scope.Communes, References: p.References,
+		GeographyAs: p.GeographyAs, Passages: made.passages, Methods: p.Methods, Comparisons: p.Comparisons, Vecus: p.Vecus, Weights: p.Weights, Facilities: p.Facilities, Files: made.files,
 		Conventions: p.conventionStamps(), Since: p.since(), Values: len(e.Values)}
 	defs, err := json.Marshal(p.definitions)
 	if err != nil {
 		return err
 	}
 	m.Indicators = hashOf(string(defs))
+	m.Definitions = map[string]string{}
+	for _, d := range p.definitions {
+		text, err := json.Marshal(d)
+		if err != nil {
+			return err
+		}
+		m.Definitions[d.ID] = hashOf(string(text))[:16]
+	}
+	text, err := json.Marshal(made.guards)
+	if err != nil {
+		return err
+	}
+	m.Guards = hashOf(string(text))
+	m.Corrections, m.Decisions = made.corrections, made.derogations
 	year := 0
 	for _, v := range e.Values {
 		if v.Statut == indicators.Disponible && v.Convention == "" {
@@ -1230,10 +1245,10 @@ func (p *project) manifest(e *indicators.Edition, files, passages []fileStamp) e
 		}
 	}
 	for i := range e.Layers {
-		m.Layers = append(m.Layers, layer{e.Layers[i].Layer, len(e.Layers[i].Zones), zonesHash(&e.Layers[i])})
+		m.Layers = append(m.Layers, indicators.LayerStamp{Layer: e.Layers[i].Layer, Zones: len(e.Layers[i].Zones), Hash: zonesHash(&e.Layers[i]), Contours: contoursHash(&e.Layers[i])})
 	}
 	for _, s := range e.Sources {
-		m.Sources = append(m.Sources, source{s.ID, s.CardHash, s.SHA256, s.Rows, s.Kept})
+		m.Sources = append(m.Sources, indicators.SourceStamp{ID: s.ID, Card: s.CardHash, SHA256: s.SHA256, Rows: s.Rows, Kept: s.Kept, Variables: made.read[s.ID]})
 	}
 	if e.Manifest, err = json.MarshalIndent(m, "", "  "); err != nil {
 		return err
@@ -1246,13 +1261,82 @@ func (p *project) manifest(e *indicators.Edition, files, passages []fileStamp) e
 	return nil
 }
 
-// zonesHash covers the codes and names of a layer's zones; their geometry is covered by the file's own hash.
+// zonesHash covers the codes, names and compositions of a layer's zones.
 func zonesHash(s *geo.ZoneSet) string {
 	h := sha256.New()
 	for _, z := range s.Zones {
 		fmt.Fprintf(h, "%s\x00%s\x00%s\x00%s\x00", z.Code, z.Name, z.Commune, strings.Join(z.Members, ","))
 	}
 	return hex.EncodeToString(h.Sum(nil))
+}
+
+// contoursHash covers the geometries of a layer's zones; it is empty where they have none.
+func contoursHash(s *geo.ZoneSet) string {
+	if !s.Drawn() {
+		return ""
+	}
+	h := sha256.New()
+	w := bufio.NewWriter(h)
+	var b [8]byte
+	number := func(v uint64) {
+		binary.LittleEndian.PutUint64(b[:], v)
+		w.Write(b[:]) //nolint:errcheck // a hash takes all it is given
+	}
+	for _, z := range s.Zones {
+		w.WriteString(z.Code) //nolint:errcheck // as above
+		number(uint64(len(z.Geom)))
+		for _, polygon := range z.Geom {
+			number(uint64(len(polygon)))
+			for _, ring := range polygon {
+				number(uint64(len(ring)))
+				for _, p := range ring {
+					number(math.Float64bits(p[0]))
+					number(math.Float64bits(p[1]))
+				}
+			}
+		}
+	}
+	w.Flush() //nolint:errcheck // as above
+	return hex.EncodeToString(h.Sum(nil))
+}
+
+// columnDigests digests the figures of open data as they were read, by source and variable: of two files that differ, what
+// tells which figures do. Those of a convention are left out: so few figures could be found from a digest.
+func columnDigests(columns []indicators.Column) map[string]map[string]string {
+	sums := map[[2]string]hash.Hash{}
+	for i := range columns {
+		c := &columns[i]
+		if c.Convention != "" {
+			continue
+		}
+		k := [2]string{c.Source, c.Variable}
+		if sums[k] == nil {
+			sums[k] = sha256.New()
+		}
+		w := bufio.NewWriter(sums[k])
+		fmt.Fprintf(w, "%s\x00%d\x00%d\x00%d\n", c.Sexe, c.Millesime, c.Vintage, len(c.Codes))
+		var b [9]byte
+		for j, code := range c.Codes {
+			w.WriteString(code) //nolint:errcheck // a hash takes all it is given
+			binary.LittleEndian.PutUint64(b[:], math.Float64bits(c.V[j]))
+			if b[8] = byte(c.Statut[j]) << 1; c.Statut[j] != indicators.Disponible {
+				clear(b[:8])
+			}
+			if c.Signale != nil && c.Signale[j] {
+				b[8]++
+			}
+			w.Write(b[:]) //nolint:errcheck // as above
+		}
+		w.Flush() //nolint:errcheck // as above
+	}
+	out := map[string]map[string]string{}
+	for k, h := range sums {
+		if out[k[0]] == nil {
+			out[k[0]] = map[string]string{}
+		}
+		out[k[0]][k[1]] = hex.EncodeToString(h.Sum(nil))[:16]
+	}
+	return out
 }
 
 func hashOf(parts ...string) string {

@@ -137,7 +137,7 @@ func (a *app) serve(ctx context.Context, p *project, st store.Store, o serveOpti
 	}
 	defer closeLog()
 	to := tiles.Options{Title: p.Title, Version: build(), Logger: log, BaseURL: cmp.Or(o.baseURL, p.Publication.BaseURL), CacheBytes: o.cacheMB << 20,
-		FrameAncestors: p.Publication.FrameAncestors, Origins: p.Publication.Origins, Proxies: proxies, Rate: o.rate, LostAfter: o.lostAfter, OwnMetrics: o.metricsAddr != ""}
+		FrameAncestors: p.Publication.FrameAncestors, Origins: p.Publication.Origins, Proxies: proxies, Rate: o.rate, LostAfter: o.lostAfter, Editions: st, OwnMetrics: o.metricsAddr != ""}
 	if o.access {
 		to.Access = log
 	}
@@ -358,17 +358,25 @@ func reachable(scheme string, addr net.Addr) string {
 	return scheme + "://" + net.JoinHostPort(host, port) + "/"
 }
 
-// build names the program that answers: its version, and the commit it was built from where the builder said so.
+// build names the program: its version, and the commit it was built from where the builder said so. It goes into the manifest
+// of an edition: one program and the same inputs give the same bytes, another program may give others and says so.
 func build() string {
+	name := version
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
-		return version
+		return name
 	}
-	name := version
+	modified := false
 	for _, s := range info.Settings {
-		if s.Key == "vcs.revision" || s.Key == "vcs.modified" {
-			name += "+" + s.Value
+		switch s.Key {
+		case "vcs.revision":
+			name += "+" + s.Value[:min(12, len(s.Value))]
+		case "vcs.modified":
+			modified = s.Value == "true"
 		}
+	}
+	if modified {
+		name += ".modified"
 	}
 	return name
 }
