@@ -9,6 +9,7 @@ import (
 	"math"
 	"reflect"
 	"slices"
+	"strconv"
 	"strings"
 
 	"observatoire/geo"
@@ -167,10 +168,36 @@ type SourceStamp struct {
 	SHA256 string `json:"sha256"`
 	Rows   int    `json:"lignes"`
 	Kept   int    `json:"lignes_retenues"`
-	// Variables are digests of the figures that were read, by variable, before any correction; not kept of what came under a
+	// Columns are digests of the figures that were read, by [ColumnKey], before any correction; not kept of what came under a
 	// convention, whose figures are few.
-	Variables map[string]string `json:"variables,omitempty"`
+	Columns map[string]string `json:"colonnes,omitempty"`
 }
+
+// ColumnKey names the columns of a variable, a sex and a millésime in a manifest.
+func ColumnKey(variable, sexe string, millesime int) string {
+	return fmt.Sprintf("%s %s %d", variable, sexe, millesime)
+}
+
+// A need is what a value is made of: the variables of its indicator, for its sex and year, and those it may be weighted by,
+// of any.
+type need struct {
+	own, weights []string
+	sexe         string
+	millesime    int
+}
+
+// of says whether a column of a source may be behind the value.
+func (n need) of(key string) bool {
+	name, rest, _ := strings.Cut(key, " ")
+	sexe, year, _ := strings.Cut(rest, " ")
+	if slices.Contains(n.own, name) && sexe == n.sexe && (year == strconv.Itoa(n.millesime) || n.millesime <= 0 && year == "0") {
+		return true
+	}
+	return slices.Contains(n.weights, name)
+}
+
+// all are the variables.
+func (n need) all() []string { return slices.Concat(n.own, n.weights) }
 
 // A LayerStamp is what the manifest of an edition keeps of a layer.
 type LayerStamp struct {
@@ -279,7 +306,7 @@ func (s *side) zone(at zoneKey) (geo.Zone, bool) {
 
 // sources are the ids of the files a value rests on: those its source names; where it names a document, or nothing, those
 // that hold a variable of its definition.
-func (s *side) sources(v *Value, variables []string) []string {
+func (s *side) sources(v *Value, needed need) []string {
 	var ids []string
 	guess := v.Source == ""
 	for part := range strings.SplitSeq(v.Source, " ; ") {
@@ -298,8 +325,14 @@ func (s *side) sources(v *Value, variables []string) []string {
 			if stamp == nil || v.Nature == Producteur && x.Level != "" && x.Level != v.Couche.Level() {
 				continue
 			}
-			if stamp.Variables == nil || slices.ContainsFunc(variables, func(n string) bool { return stamp.Variables[n] != "" }) {
+			if stamp.Columns == nil {
 				ids = append(ids, x.ID)
+			}
+			for key := range stamp.Columns {
+				if needed.of(key) {
+					ids = append(ids, x.ID)
+					break
+				}
 			}
 		}
 	}
@@ -453,10 +486,11 @@ func (d *comparator) why(a, b *Value) reasons {
 	by := func(methods ...string) bool {
 		return a != nil && slices.Contains(methods, a.Methode) || b != nil && slices.Contains(methods, b.Methode)
 	}
-	variables := d.variables(v.Indicateur, estimated)
+	needed := d.needed(v, estimated)
+	variables := needed.all()
 	d.zoneReasons(r, at, estimated)
 	weak := reasons{}
-	d.sourceReasons(r, weak, a, b, variables)
+	d.sourceReasons(r, weak, a, b, needed)
 	for _, c := range d.corrections {
 		if slices.Contains(variables, c.Variable) && (c.Code == v.Code || estimated && d.within(at, c.Code)) {
 			r.add(CauseCorrection, "correction de %s, %s, %s, %s (%s ; %s)", c.Code, c.Variable, LabelMillesime(c.Millesime), c.Sexe, c.Motif, c.Auteur)
@@ -495,25 +529,26 @@ func (d *comparator) program(r reasons) {
 	}
 }
 
-// variables are those an indicator is made of; an estimate may rest on the population too.
-func (d *comparator) variables(id string, estimated bool) []string {
-	var out []string
-	ids := []string{id}
-	if estimated {
-		ids = append(ids, "population")
-	}
+// needed is what a value is made of; an estimate may rest on the population too.
+func (d *comparator) needed(v *Value, estimated bool) need {
+	n := need{sexe: v.Sexe, millesime: v.Millesime}
 	for _, s := range []*side{d.a, d.b} {
-		for _, id := range ids {
-			for def := s.defs[id]; def != nil; def = s.defs[def.Of] {
-				out = slices.Concat(out, []string{def.Value, def.Weight}, def.Numerator, def.Denominator, def.Deciles)
-				if def.Of == def.ID {
-					break
-				}
+		for def := s.defs[v.Indicateur]; def != nil; def = s.defs[def.Of] {
+			n.own = slices.Concat(n.own, []string{def.Value}, def.Numerator, def.Denominator, def.Deciles)
+			n.weights = append(n.weights, def.Weight)
+			if def.Of == def.ID {
+				break
 			}
 		}
+		if def := s.defs["population"]; def != nil && estimated {
+			n.weights = slices.Concat(n.weights, []string{def.Value}, def.Numerator)
+		}
 	}
-	slices.Sort(out)
-	return slices.DeleteFunc(slices.Compact(out), func(s string) bool { return s == "" })
+	for _, list := range []*[]string{&n.own, &n.weights} {
+		slices.Sort(*list)
+		*list = slices.DeleteFunc(slices.Compact(*list), func(s string) bool { return s == "" })
+	}
+	return n
 }
 
 // within says whether a zone takes part of its figures from another.
@@ -568,13 +603,13 @@ func (d *comparator) zoneReasons(r reasons, at zoneKey, estimated bool) {
 
 // sourceReasons are what became of the files a value rests on. Another card that reads the same figures is a weak reason: it
 // may say another precedence.
-func (d *comparator) sourceReasons(r, weak reasons, a, b *Value, variables []string) {
+func (d *comparator) sourceReasons(r, weak reasons, a, b *Value, needed need) {
 	var ids []string
 	if a != nil {
-		ids = d.a.sources(a, variables)
+		ids = d.a.sources(a, needed)
 	}
 	if b != nil {
-		ids = append(ids, d.b.sources(b, variables)...)
+		ids = append(ids, d.b.sources(b, needed)...)
 	}
 	slices.Sort(ids)
 	for _, id := range slices.Compact(ids) {
@@ -587,8 +622,12 @@ func (d *comparator) sourceReasons(r, weak reasons, a, b *Value, variables []str
 			r.add(CauseDonnees, "fichier retiré : %s", id)
 		case x.SHA256 == y.SHA256 && x.Card == y.Card:
 		default:
-			read := x.Variables == nil || y.Variables == nil ||
-				slices.ContainsFunc(variables, func(n string) bool { return x.Variables[n] != y.Variables[n] })
+			read := x.Columns == nil || y.Columns == nil
+			for _, columns := range []map[string]string{x.Columns, y.Columns} {
+				for key := range columns {
+					read = read || needed.of(key) && x.Columns[key] != y.Columns[key]
+				}
+			}
 			if x.SHA256 != y.SHA256 && read {
 				r.add(CauseDonnees, "contenu changé : %s", id)
 			}

@@ -1184,7 +1184,7 @@ func alerteOf(f ingest.Finding) indicators.Alerte {
 // makings are what a run was made with besides its settings.
 type makings struct {
 	files, passages []fileStamp
-	read            map[string]map[string]string // digests of the figures of a source, by variable
+	read            map[string]map[string]string // digests of the figures of a source, by column
 	guards          []indicators.Guard
 	derogations     []indicators.Derogation
 	corrections     []indicators.CorrectionStamp
@@ -1248,7 +1248,7 @@ func (p *project) manifest(e *indicators.Edition, made makings) error {
 		m.Layers = append(m.Layers, indicators.LayerStamp{Layer: e.Layers[i].Layer, Zones: len(e.Layers[i].Zones), Hash: zonesHash(&e.Layers[i]), Contours: contoursHash(&e.Layers[i])})
 	}
 	for _, s := range e.Sources {
-		m.Sources = append(m.Sources, indicators.SourceStamp{ID: s.ID, Card: s.CardHash, SHA256: s.SHA256, Rows: s.Rows, Kept: s.Kept, Variables: made.read[s.ID]})
+		m.Sources = append(m.Sources, indicators.SourceStamp{ID: s.ID, Card: s.CardHash, SHA256: s.SHA256, Rows: s.Rows, Kept: s.Kept, Columns: made.read[s.ID]})
 	}
 	if e.Manifest, err = json.MarshalIndent(m, "", "  "); err != nil {
 		return err
@@ -1300,7 +1300,7 @@ func contoursHash(s *geo.ZoneSet) string {
 	return hex.EncodeToString(h.Sum(nil))
 }
 
-// columnDigests digests the figures of open data as they were read, by source and variable: of two files that differ, what
+// columnDigests digests the figures of open data as they were read, by source and column ([indicators.ColumnKey]): of two files that differ, what
 // tells which figures do. Those of a convention are left out: so few figures could be found from a digest.
 func columnDigests(columns []indicators.Column) map[string]map[string]string {
 	sums := map[[2]string]hash.Hash{}
@@ -1309,12 +1309,12 @@ func columnDigests(columns []indicators.Column) map[string]map[string]string {
 		if c.Convention != "" {
 			continue
 		}
-		k := [2]string{c.Source, c.Variable}
+		k := [2]string{c.Source, indicators.ColumnKey(c.Variable, c.Sexe, c.Millesime)}
 		if sums[k] == nil {
 			sums[k] = sha256.New()
 		}
 		w := bufio.NewWriter(sums[k])
-		fmt.Fprintf(w, "%s\x00%d\x00%d\x00%d\n", c.Sexe, c.Millesime, c.Vintage, len(c.Codes))
+		fmt.Fprintf(w, "%d\x00%d\n", c.Vintage, len(c.Codes))
 		var b [9]byte
 		for j, code := range c.Codes {
 			w.WriteString(code) //nolint:errcheck // a hash takes all it is given
