@@ -707,6 +707,11 @@ func (d *comparator) comparison(indicateur, code string, guards []string, values
 	r := reasons{}
 	for _, k := range values {
 		r.join(d.moved[k])
+		// A verdict rests on the method and the uncertainty of figures that may not have moved.
+		x, y := d.a.shown[k], d.b.shown[k]
+		if d.moved[k] == nil && x != nil && y != nil && (x.Methode != y.Methode || x.Fiabilite != y.Fiabilite || x.IC95Bas != y.IC95Bas || x.IC95Haut != y.IC95Haut) {
+			r.join(d.why(x, y))
+		}
 	}
 	for _, x := range d.decisions {
 		if slices.ContainsFunc(guards, func(g string) bool { return x.covers(g, indicateur, code) }) {
