@@ -153,11 +153,7 @@ func WriteDiff(w io.Writer, title string, d *indicators.Differences, defs []indi
 
 // handleDiff compares two editions of the store. Drafts are nobody's to see, but the one that is served; what partners gave
 // is in neither.
-func (s *Server) handleDiff(w http.ResponseWriter, r *http.Request, p *published) error {
-	q, err := readQuery(r, "de", "a")
-	if err != nil {
-		return err
-	}
+func (s *Server) handleDiff(w http.ResponseWriter, r *http.Request, p *published, q query) error {
 	if s.o.Editions == nil {
 		return notFound("Ce service n'a pas accès aux autres éditions.")
 	}

@@ -258,7 +258,8 @@ func (s *Server) Handler() http.Handler {
 	}
 	r.Group(func(r chi.Router) {
 		r.Use(s.limitRate())
-		r.Get("/editions/diff", s.data(s.handleDiff))
+		r.Get("/editions/diff", s.data(&operation{path: "/editions/diff", hidden: true, h: s.handleDiff,
+			params: []*parameter{{name: "de", text: "Édition de départ."}, {name: "a", text: "Édition d'arrivée."}}}))
 		s.dataRoutes(r)
 		r.Route("/editions/{edition}", s.dataRoutes) // addresses whose answers never change
 	})
