@@ -101,6 +101,9 @@ func (p *project) derogations(guards []indicators.Guard, sets []geo.ZoneSet) ([]
 			bad = append(bad, &ingest.CellError{File: path, Line: rows.Line(), Column: column, Err: fmt.Errorf(format, args...)})
 		}
 		cell := func(h string) string { return trimmed(cells, at[h]-1) }
+		if cell("garde") == anomalie { // of `observatoire review`
+			continue
+		}
 		d := indicators.Derogation{Garde: cell("garde"), Portee: cell("portee"), Auteur: cell("auteur"), Motif: cell("motif"), Date: cell("date")}
 		if !slices.Contains(ids, d.Garde) {
 			no("garde", "no guard %q: one of %s", d.Garde, strings.Join(ids, ", "))

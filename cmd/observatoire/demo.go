@@ -33,7 +33,7 @@ func (a *app) demoCmd() *cobra.Command {
 				if err != nil {
 					return err
 				}
-				if err := a.publish(ctx, st, e.ID, "démonstration"); err != nil {
+				if err := a.publish(ctx, p, st, e, "démonstration"); err != nil {
 					return err
 				}
 				sets, err := overlapsOf(ctx, e, "qpv", "iris")

@@ -41,40 +41,6 @@ func (a *app) editionsCmd() *cobra.Command {
 	}
 }
 
-func (a *app) reviewCmd() *cobra.Command {
-	var id string
-	c := &cobra.Command{
-		Use:     "review",
-		Aliases: []string{"relire"},
-		Short:   "List what deserves a look before publishing",
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			return a.withStore(cmd.Context(), func(ctx context.Context, _ *project, st store.Store) error {
-				e, err := draftOrPublished(ctx, st, id)
-				if err != nil {
-					return err
-				}
-				alertes := slices.Clone(e.Alertes)
-				order := []string{"bloquante", "attention", "information"}
-				slices.SortStableFunc(alertes, func(x, y indicators.Alerte) int {
-					return cmp.Or(cmp.Compare(slices.Index(order, x.Gravite), slices.Index(order, y.Gravite)), cmp.Compare(x.Kind, y.Kind))
-				})
-				w := tabwriter.NewWriter(a.stdout, 0, 0, 2, ' ', 0)
-				fmt.Fprintln(w, "GRAVITÉ\tNATURE\tOBJET\tMESSAGE")
-				for _, x := range alertes {
-					fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", x.Gravite, x.Kind, x.Objet, x.Message)
-				}
-				if err := w.Flush(); err != nil {
-					return err
-				}
-				a.say("edition %s: %d things to look at", e.ID, len(alertes))
-				return nil
-			})
-		},
-	}
-	c.Flags().StringVar(&id, "edition", "", "edition to review (default: the latest draft, else the published one)")
-	return c
-}
-
 // draftOrPublished reads the named edition; without a name the latest draft, else the published one.
 func draftOrPublished(ctx context.Context, st store.Store, id string) (*indicators.Edition, error) {
 	if id == "" {
@@ -115,8 +81,10 @@ func (a *app) publishCmd() *cobra.Command {
 		Use:     "publish",
 		Aliases: []string{"publier"},
 		Short:   "Publish the latest draft, in one switch",
+		Long: `Publish the latest draft, in one switch. What review holds for blocking stops it until someone decides:
+observatoire review --decide NUMBER --as accepte --by NAME --why REASON.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return a.withStore(cmd.Context(), func(ctx context.Context, _ *project, st store.Store) error {
+			return a.withStore(cmd.Context(), func(ctx context.Context, p *project, st store.Store) error {
 				if id == "" {
 					list, err := st.Editions(ctx)
 					if err != nil {
@@ -132,7 +100,11 @@ func (a *app) publishCmd() *cobra.Command {
 						return fmt.Errorf("%d drafts: say which with --edition; `observatoire editions` lists them, the latest first", len(drafts))
 					}
 				}
-				return a.publish(ctx, st, id, by)
+				e, err := st.Edition(ctx, id) // whole: an outline does not hold its alerts
+				if err != nil {
+					return noEdition(err, id)
+				}
+				return a.publish(ctx, p, st, e, by)
 			})
 		},
 	}
@@ -141,10 +113,15 @@ func (a *app) publishCmd() *cobra.Command {
 	return c
 }
 
-func (a *app) publish(ctx context.Context, st store.Store, id, by string) error {
+// publish publishes an edition where nothing that blocks is left undecided.
+func (a *app) publish(ctx context.Context, p *project, st store.Store, e *indicators.Edition, by string) error {
 	if by == "" {
 		return usage{errors.New("publish: say who publishes with --by NAME")}
 	}
+	if err := p.undecided(e); err != nil {
+		return err
+	}
+	id := e.ID
 	err := st.Publish(ctx, id, by, today())
 	if errors.Is(err, store.ErrNotFound) {
 		return fmt.Errorf("no edition %q: `observatoire editions` lists them", id)

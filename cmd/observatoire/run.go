@@ -49,7 +49,7 @@ func (a *app) runCmd() *cobra.Command {
 					return err
 				}
 				if publish {
-					if err := a.publish(ctx, st, e.ID, by); err != nil {
+					if err := a.publish(ctx, p, st, e, by); err != nil {
 						return err
 					}
 				}
@@ -175,6 +175,9 @@ func (a *app) run(ctx context.Context, p *project, st store.Store) (_ *indicator
 	sets := indicators.CompleteLayers(layers.sets, columns, p.GeographyAs)
 	derogations, err := p.derogations(guards, sets)
 	if err != nil {
+		return nil, refused{err}
+	}
+	if _, err := p.decisions(); err != nil {
 		return nil, refused{err}
 	}
 	result, err := indicators.Compute(indicators.Input{
