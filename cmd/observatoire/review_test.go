@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"observatoire/geo"
 	"observatoire/indicators"
 )
 
@@ -32,11 +33,11 @@ func TestUndecided(t *testing.T) {
 	if d, err := p.decisions(); err != nil || d[x.ID].Motif != why {
 		t.Errorf("decisions: %+v, %v", d, err)
 	}
-	guards, err := p.guards()
+	guards, _, err := p.guards()
 	if err != nil {
 		t.Fatal(err)
 	}
-	if list, err := p.derogations(guards); err != nil || len(list) != 1 || list[0].Motif != "prudence" {
+	if list, err := p.derogations(guards, []geo.ZoneSet{{Zones: []geo.Zone{{Code: "QP013061"}}}}); err != nil || len(list) != 1 || list[0].Motif != "prudence" {
 		t.Errorf("derogations: %+v, %v", list, err)
 	}
 	e.Alertes[0].Message = "n"
