@@ -217,8 +217,8 @@ func refreshViews(ctx context.Context, tx pgx.Tx, id string) error {
 			return err
 		}
 	}
-	if id == "" {
-		return nil
+	if _, err := tx.Exec(ctx, "DELETE FROM millesime_recent; DELETE FROM zone_recente"); err != nil || id == "" {
+		return err
 	}
 	e := &indicators.Edition{}
 	tables := editionTables(e)
@@ -234,7 +234,11 @@ func refreshViews(ctx context.Context, tx pgx.Tx, id string) error {
 		}
 	}
 	levels := map[geo.Layer]map[string][]string{}
-	found, err := tx.Query(ctx, `SELECT couche, indicateur, '' FROM valeur_recente UNION SELECT couche, indicateur, niveau_reference FROM ecart_recent`)
+	if err := summarize(ctx, tx, id, e.Layers); err != nil {
+		return err
+	}
+	found, err := tx.Query(ctx, `SELECT r.couche, r.indicateur, '' FROM millesime_recent r
+		UNION SELECT z.couche, split_part(k, ' ', 1), split_part(k, ' ', 2) FROM zone_recente z, jsonb_object_keys(z.ecarts) k ORDER BY 1, 2, 3`)
 	if err != nil {
 		return err
 	}
@@ -263,6 +267,35 @@ func refreshViews(ctx context.Context, tx pgx.Tx, id string) error {
 	return nil
 }
 
+// summarize fills the tables millesime_recent and zone_recente with the open figures of an edition on its open layers.
+func summarize(ctx context.Context, tx pgx.Tx, id string, open []geo.ZoneSet) error {
+	layers := make([]string, len(open))
+	for i := range open {
+		layers[i] = string(open[i].Layer)
+	}
+	for _, text := range []string{
+		`INSERT INTO millesime_recent SELECT couche, indicateur, millesime FROM (
+			SELECT couche, indicateur, millesime, row_number() OVER (PARTITION BY couche, indicateur ORDER BY millesime > 0 DESC, abs(millesime) DESC) AS place
+			FROM (SELECT couche, indicateur, millesime, count(valeur) AS n, max(count(valeur)) OVER (PARTITION BY couche, indicateur) AS best FROM serie
+				WHERE edition = $1 AND couche = ANY ($2) AND retenue AND sexe = 'T' AND convention IS NULL AND millesime IS NOT NULL
+				GROUP BY couche, indicateur, millesime) n WHERE 2 * n >= best) r WHERE place = 1`,
+		`INSERT INTO zone_recente SELECT couche, code, jsonb_object_agg(indicateur, jsonb_build_array(valeur, statut, fiabilite, millesime))
+			FROM serie JOIN millesime_recent USING (couche, indicateur, millesime)
+			WHERE edition = $1 AND couche = ANY ($2) AND code IS NOT NULL AND retenue AND sexe = 'T' AND convention IS NULL GROUP BY couche, code`,
+		`INSERT INTO zone_recente AS z (couche, code, ecarts) SELECT couche, code,
+				jsonb_object_agg(indicateur || ' ' || regexp_replace(couche_reference, '-[0-9]+$', ''), ecart ORDER BY couche_reference, code_reference DESC)
+			FROM ecart JOIN millesime_recent USING (couche, indicateur, millesime)
+			WHERE edition = $1 AND couche = ANY ($2) AND couche_reference = ANY ($2) AND sexe = 'T' AND ecart IS NOT NULL AND convention IS NULL
+			GROUP BY couche, code ON CONFLICT (couche, code) DO UPDATE SET ecarts = EXCLUDED.ecarts`,
+	} {
+		if _, err := tx.Exec(ctx, text, id, layers); err != nil {
+			return err
+		}
+	}
+	_, err := tx.Exec(ctx, "ANALYZE millesime_recent, zone_recente") // they are refilled whole: statistics of before would mislead
+	return err
+}
+
 // createView makes the view of one layer, whose integer key is its fid, and its styles.
 func createView(ctx context.Context, tx pgx.Tx, l *wideLayer) error {
 	literal := func(s string) string { return "'" + strings.ReplaceAll(s, "'", "''") + "'" }
@@ -277,13 +310,13 @@ func createView(ctx context.Context, tx pgx.Tx, l *wideLayer) error {
 			var value string
 			switch {
 			case k == 0:
-				value = "(v.f -> %s ->> 0)::double precision"
+				value = "(f.valeurs -> %s ->> 0)::double precision"
 			case k == 3:
-				value = "(v.f -> %s ->> 3)::integer"
+				value = "(f.valeurs -> %s ->> 3)::integer"
 			case k < 4:
-				value = fmt.Sprintf("v.f -> %%s ->> %d", k)
+				value = fmt.Sprintf("f.valeurs -> %%s ->> %d", k)
 			default:
-				value = "(x.g ->> %s)::double precision"
+				value = "(f.ecarts ->> %s)::double precision"
 			}
 			key := w.id
 			if k > 3 {
@@ -302,13 +335,10 @@ func createView(ctx context.Context, tx pgx.Tx, l *wideLayer) error {
 	text := fmt.Sprintf(`CREATE VIEW %s AS SELECT z.fid::integer AS fid, z.geom::geometry(MultiPolygon, %d) AS geom, z.code, z.nom, z.communes, z.type, z.aire_m2%s
 FROM zone z
 JOIN edition e ON e.id = z.edition AND e.etat = 'publiée'
-LEFT JOIN (SELECT code, jsonb_object_agg(indicateur, jsonb_build_array(valeur, statut, fiabilite, millesime)) AS f
-    FROM valeur_recente WHERE couche = %s GROUP BY code) v ON v.code = z.code
-LEFT JOIN (SELECT code, jsonb_object_agg(indicateur || ' ' || niveau_reference, ecart ORDER BY couche_reference, code_reference DESC) AS g
-    FROM ecart_recent WHERE couche = %s GROUP BY code) x ON x.code = z.code
+LEFT JOIN zone_recente f ON f.couche = z.couche AND f.code = z.code
 WHERE z.couche = %s;
 COMMENT ON VIEW %s IS %s;
-%s`, quote(l.name()), l.set.EPSG, cols.String(), layer, layer, layer, quote(l.name()),
+%s`, quote(l.name()), l.set.EPSG, cols.String(), layer, quote(l.name()),
 		literal(cmp.Or(l.set.Title, string(l.set.Layer))+" : édition publiée, millésimes les plus récents, données ouvertes"), comments.String())
 	if _, err := tx.Conn().PgConn().Exec(ctx, text).ReadAll(); err != nil {
 		return err

@@ -35,22 +35,35 @@ CREATE VIEW indicateur_publie AS
     WHERE EXISTS (SELECT FROM serie_publiee v WHERE v.indicateur = i.id);
 COMMENT ON VIEW indicateur_publie IS 'Indicateurs de l''édition publiée qui ont une valeur ouverte';
 
--- The millésime to show of each indicator on a layer, as the server does: the last of those that describe at least half as
--- many zones as the best filled. Years that the producer does not say, less the year of their file, come after.
+-- What a publication computes once, so that reading a view costs a look-up: the millésime to show of each indicator on a
+-- layer, as the server does (the last of those that describe at least half as many zones as the best filled; years that
+-- the producer does not say, less the year of their file, come after), and the figures of each zone, by indicator.
+CREATE TABLE millesime_recent (
+    couche     text NOT NULL,
+    indicateur text NOT NULL,
+    millesime  bigint NOT NULL,
+    PRIMARY KEY (couche, indicateur)
+);
+COMMENT ON TABLE millesime_recent IS 'Millésime affiché de chaque indicateur sur chaque couche ; refaite à chaque publication';
+
+CREATE TABLE zone_recente (
+    couche  text NOT NULL,
+    code    text NOT NULL,
+    valeurs jsonb,
+    ecarts  jsonb,
+    PRIMARY KEY (couche, code)
+);
+COMMENT ON TABLE zone_recente IS 'Chiffres affichés de chaque zone, données ouvertes, lus par les vues vue_* ; refaite à chaque publication';
+COMMENT ON COLUMN zone_recente.valeurs IS 'Par indicateur : valeur, statut, fiabilité, millésime';
+COMMENT ON COLUMN zone_recente.ecarts IS 'Par indicateur et niveau de la référence';
+
 CREATE VIEW valeur_recente AS
-    WITH v AS (SELECT * FROM serie_publiee WHERE retenue AND sexe = 'T' AND millesime IS NOT NULL),
-         n AS (SELECT couche, indicateur, millesime, count(valeur) AS n FROM v GROUP BY couche, indicateur, millesime),
-         b AS (SELECT n.*, max(n) OVER (PARTITION BY couche, indicateur) AS best FROM n),
-         r AS (SELECT couche, indicateur, millesime, row_number() OVER (PARTITION BY couche, indicateur
-                   ORDER BY millesime > 0 DESC, abs(millesime) DESC) AS place FROM b WHERE 2 * n >= best)
-    SELECT v.* FROM v JOIN r USING (couche, indicateur, millesime) WHERE place = 1;
+    SELECT v.* FROM serie_publiee v JOIN millesime_recent r USING (couche, indicateur, millesime) WHERE v.retenue AND v.sexe = 'T';
 COMMENT ON VIEW valeur_recente IS 'Valeurs affichées, tous sexes, du millésime le plus récent de chaque indicateur sur chaque couche';
 
 CREATE VIEW ecart_recent AS
     SELECT x.*, regexp_replace(x.couche_reference, '-[0-9]+$', '') AS niveau_reference
-    FROM ecart_publie x
-    JOIN (SELECT DISTINCT couche, indicateur, millesime FROM valeur_recente) r USING (couche, indicateur, millesime)
-    WHERE x.sexe = 'T' AND x.ecart IS NOT NULL;
+    FROM ecart_publie x JOIN millesime_recent r USING (couche, indicateur, millesime) WHERE x.sexe = 'T' AND x.ecart IS NOT NULL;
 COMMENT ON VIEW ecart_recent IS 'Écarts du même millésime que valeur_recente';
 
 -- As QGIS makes it.
