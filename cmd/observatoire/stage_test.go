@@ -203,6 +203,7 @@ func sideBySide(set *geo.ZoneSet, copies int) geo.ZoneSet {
 					}
 				}
 			}
+			z.Box = geo.Box(z.Geom)
 			out.Zones = append(out.Zones, z)
 		}
 	}
