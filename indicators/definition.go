@@ -66,7 +66,7 @@ func (d Definition) Formula() string {
 	var s string
 	switch {
 	case len(d.Denominator) > 0:
-		s = strings.Join(d.Numerator, " + ") + " / " + strings.Join(d.Denominator, " + ")
+		s = sum(d.Numerator) + " / " + sum(d.Denominator)
 		if d.Scale != 0 && d.Scale != 1 {
 			s = FormatNumber(d.Scale) + " × " + s
 		}
@@ -75,6 +75,9 @@ func (d Definition) Formula() string {
 		}
 	case len(d.Numerator) > 0:
 		s = strings.Join(d.Numerator, " + ")
+		if d.Value != "" {
+			s = d.Value + ", sinon " + s
+		}
 	case d.Under > 0:
 		s = fmt.Sprintf("%s, sinon part sous %s × %s national, lue sur les déciles", d.Value, FormatNumber(d.Under), d.Of)
 	case d.Over > 0:
@@ -86,3 +89,27 @@ func (d Definition) Formula() string {
 	}
 	return s
 }
+
+// sum writes variables that add up, as a term of a ratio.
+func sum(variables []string) string {
+	if len(variables) == 1 {
+		return variables[0]
+	}
+	return "(" + strings.Join(variables, " + ") + ")"
+}
+
+// Population is whom or what the indicator is of, as its label states it between brackets: "parmi les actifs de 15 à 64 ans".
+// It is empty where the label states none.
+func (d Definition) Population() string {
+	for _, word := range []string{"(parmi ", "(pour 100 ", "(moins de "} {
+		if _, rest, ok := strings.Cut(d.Label, word); ok {
+			if rest, ok = strings.CutSuffix(rest, ")"); ok {
+				return word[1:] + rest
+			}
+		}
+	}
+	return ""
+}
+
+// MethodsOf are the methods a rule allows, in the order that holds until producers' values have measured them.
+func MethodsOf(r Rule) []string { return methodOrder[r] }

@@ -219,6 +219,27 @@ func (g Guard) concern(list []origin, level string) bool {
 	return slices.ContainsFunc(list, func(o origin) bool { return matches(g.Variables, o.variable) && matches(g.Cards, o.card) })
 }
 
+// Applies says whether a guard may refuse a comparison of a card's variable: that of a census figure or not, of the complementary
+// exploitation or not.
+func (g Guard) Applies(card, variable string, census, complementary bool) bool {
+	switch g.Rule {
+	case "enquetes":
+		return census && g.concern([]origin{{card: card, variable: variable}}, "")
+	case "complementaire":
+		return complementary && g.concern([]origin{{card: card, variable: variable}}, "")
+	}
+	return g.concern([]origin{{card: card, variable: variable}}, "")
+}
+
+// General is the sentence of a guard before anything tripped it: of two years A and B, or of those it names.
+func (g Guard) General() string {
+	what := "…"
+	if len(g.Millesime) > 0 {
+		what = yearList(g.Millesime)
+	}
+	return strings.NewReplacer("{avant}", "A", "{apres}", "B", "{quoi}", what).Replace(g.Sentence)
+}
+
 // inhabitants of a zone in the year nearest to mil.
 func (g *guards) inhabitants(v *Value) (float64, bool) {
 	best, found := 0, false

@@ -330,35 +330,3 @@ func (a *app) seriesTable(e *indicators.Edition, values []indicators.Value) erro
 	}
 	return w.Flush()
 }
-
-func (a *app) indicatorsCmd() *cobra.Command {
-	var format string
-	c := &cobra.Command{
-		Use:     "indicators",
-		Aliases: []string{"indicateurs"},
-		Short:   "The indicators: definition, unit, how they combine, breaks",
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			if err := checkFormat(format); err != nil {
-				return err
-			}
-			p, err := loadProject(a.dir)
-			if err != nil {
-				return err
-			}
-			if format == "json" {
-				return writeJSON(a.stdout, p.definitions)
-			}
-			if format == "csv" {
-				return indicators.WriteDefinitionsCSV(a.stdout, p.definitions)
-			}
-			w := tabwriter.NewWriter(a.stdout, 0, 0, 2, ' ', 0)
-			fmt.Fprintln(w, "id\tlibellé\tunité\trègle\tsexes\tformule")
-			for _, d := range p.definitions {
-				fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", d.ID, d.Label, d.Unit, d.Rule, strings.Join(d.Sexes, " "), d.Formula())
-			}
-			return w.Flush()
-		},
-	}
-	c.Flags().StringVar(&format, "format", "table", "table, csv or json")
-	return c
-}
