@@ -9,7 +9,7 @@ import (
 	"math"
 )
 
-// Digest is the sha256 of all that an edition holds, but its own id: two editions with the same digest say the same.
+// Digest is the sha256 of all that an edition holds, but its own id and what was decided on it: two editions with the same digest say the same.
 func Digest(e *Edition) (string, error) {
 	h := sha256.New()
 	w := digester{bufio.NewWriterSize(h, 1<<16)}
@@ -85,7 +85,7 @@ func Digest(e *Edition) (string, error) {
 		w.number(float64(x.Quartiers), float64(x.MillesimePopulation), float64(x.Statut))
 	}
 	// The rest is short: its JSON will do.
-	rest, err := json.Marshal([]any{e.Schematic, e.Indicators, e.Sources, e.Alertes, e.Equipements, e.Calibrations})
+	rest, err := json.Marshal([]any{e.Schematic, e.Indicators, e.Sources, e.Alertes, e.Equipements, e.Calibrations, e.Commentaires})
 	if err != nil {
 		return "", err
 	}
@@ -135,4 +135,13 @@ func (d digester) flag(b bool) {
 func (d digester) key(k Key) {
 	d.text(k.Indicateur, string(k.Couche), k.Sexe)
 	d.number(float64(k.Millesime))
+}
+
+// digestOf is the sha256 of some lines.
+func digestOf(lines []string) string {
+	h := sha256.New()
+	w := digester{bufio.NewWriter(h)}
+	w.text(lines...)
+	w.Flush() //nolint:errcheck // a hash takes all it is given
+	return hex.EncodeToString(h.Sum(nil))
 }

@@ -289,6 +289,10 @@ func Withhold(e *Edition, sees ...string) *Edition {
 	out.Concentrations = slices.DeleteFunc(slices.Clone(e.Concentrations), func(x Concentration) bool { return hidden(x.Convention) || gone[x.Couche] || gone[x.Reference] })
 	out.Sources = slices.DeleteFunc(slices.Clone(e.Sources), func(s Source) bool { return hidden(s.Convention) })
 	out.Alertes = slices.DeleteFunc(slices.Clone(e.Alertes), func(a Alerte) bool { return hidden(a.Convention) })
+	out.Decisions = slices.DeleteFunc(slices.Clone(e.Decisions), func(d Decision) bool { return hidden(d.Convention) })
+	out.Commentaires = slices.DeleteFunc(slices.Clone(e.Commentaires), func(c Commentaire) bool {
+		return !slices.ContainsFunc(out.Layers, func(s geo.ZoneSet) bool { _, ok := s.Index(c.Code); return ok })
+	})
 	told := map[string]bool{}
 	for _, v := range out.Values {
 		told[v.Indicateur] = true

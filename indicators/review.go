@@ -68,11 +68,14 @@ func (c *computation) reviewZones() []Alerte {
 func (c *computation) reviewSources() []Alerte {
 	var out []Alerte
 	for _, s := range c.Sources {
+		told := map[string]int{}
 		for _, remarque := range s.Remarques {
-			a := Alerte{ID: "lecture:" + s.ID + ":" + remarque, Kind: "lecture", Gravite: "information", Objet: s.File, Message: remarque}
+			a := Alerte{Kind: "lecture", Gravite: "information", Objet: s.File, Message: remarque}
 			if gravite, kind, message, ok := remarked(remarque); ok {
 				a.Gravite, a.Kind, a.Message = gravite, kind, message
 			}
+			told[a.Kind]++ // the id is not of its words, which may be written better
+			a.ID = fmt.Sprintf("lecture:%s:%s:%d", s.ID, a.Kind, told[a.Kind])
 			out = append(out, a)
 		}
 		if s.Unverified {

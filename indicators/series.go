@@ -253,6 +253,10 @@ type Edition struct {
 	Rangs          []Rang          // ordered by key and code
 	EcartsSexe     []EcartSexe     // ordered by key and code
 	Concentrations []Concentration // ordered by key, then territory
+
+	// Decisions are those the edition was published under, or that stood when it was made: they do not make another edition of it.
+	Decisions    []Decision    // ordered by guard, then what it is about
+	Commentaires []Commentaire // ordered by code
 }
 
 // Layer returns the edition's layer of that name, or nil.

@@ -87,9 +87,12 @@ func (s *Server) handleEditions(w http.ResponseWriter, r *http.Request, p *publi
 		Values     int         `json:"valeurs"`
 		Ecarts     int         `json:"ecarts"`
 		Sources    []source    `json:"sources"`
+
+		Decisions    []indicators.Decision    `json:"decisions"`
+		Commentaires []indicators.Commentaire `json:"commentaires"`
 	}
 	return writeJSON(w, typeJSON, map[string]any{"editions": []edition{{e.ID, e.Title, string(indicators.Publiee), e.Schematic, p.version,
-		layerNames(e), len(e.Indicators), len(e.Values), len(e.Ecarts), sources}}})
+		layerNames(e), len(e.Indicators), len(e.Values), len(e.Ecarts), sources, append([]indicators.Decision{}, e.Decisions...), append([]indicators.Commentaire{}, e.Commentaires...)}}})
 }
 
 func (s *Server) handleIndicators(w http.ResponseWriter, r *http.Request, p *published, _ query) error {
@@ -365,7 +368,11 @@ func (s *Server) handleZone(w http.ResponseWriter, r *http.Request, p *published
 		sets = append(sets, own)
 	}
 	z := &l.set.Zones[at]
-	return writeJSON(w, typeJSON, object{"edition": p.edition.ID, "couche": l.set.Layer, "code": z.Code, "nom": p.names.Zone(l.set.Layer, z.Code), "communes": z.Commune, "type": z.Type,
+	var commentaire *indicators.Commentaire
+	if i := slices.IndexFunc(p.edition.Commentaires, func(c indicators.Commentaire) bool { return c.Code == code }); i >= 0 {
+		commentaire = &p.edition.Commentaires[i]
+	}
+	return writeJSON(w, typeJSON, object{"commentaire": commentaire, "edition": p.edition.ID, "couche": l.set.Layer, "code": z.Code, "nom": p.names.Zone(l.set.Layer, z.Code), "communes": z.Commune, "type": z.Type,
 		"series": indicators.SeriesRows(p.edition, values), "ecarts": p.ecartRows(ecarts), "recouvrements": shareRows(p.edition, sets)})
 }
 

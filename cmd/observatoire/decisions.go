@@ -58,8 +58,8 @@ func (p *project) guards() (list []indicators.Guard, own []string, err error) {
 	return list, own, nil
 }
 
-// derogations reads the decisions of the project by which a guard does not hold. Every bad cell is reported; one of the zones is none
-// that sets have.
+// derogations reads the decisions of the project by which a guard does not hold. Every bad cell is reported; what a decision is about
+// is looked for among the zones of sets, and not before they are known.
 func (p *project) derogations(guards []indicators.Guard, sets []geo.ZoneSet) ([]indicators.Derogation, error) {
 	path := filepath.Join(p.dir, decisionsFile)
 	if !exists(path) {
@@ -116,6 +116,7 @@ func (p *project) derogations(guards []indicators.Guard, sets []geo.ZoneSet) ([]
 		switch {
 		case d.Portee == "":
 			no("portee", "empty: write an indicator, the code of a zone, both as indicateur:code, or *")
+		case sets == nil:
 		case both && !indicator:
 			no("portee", "no indicator %q: `observatoire indicators` lists them", id)
 		case both && !zone(code):

@@ -27,10 +27,14 @@ func (a *app) listEditions(list []indicators.EditionInfo) error {
 
 func (a *app) editionsCmd() *cobra.Command {
 	return &cobra.Command{
-		Use:   "editions",
-		Short: "List the editions: drafts, the published one, the former ones",
-		RunE: func(cmd *cobra.Command, _ []string) error {
+		Use:   "editions [ID]",
+		Short: "List the editions: drafts, the published one, the former ones; with an ID, what one holds and who decided what on it",
+		Args:  cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.withStore(cmd.Context(), func(ctx context.Context, _ *project, st store.Store) error {
+				if len(args) == 1 {
+					return a.showEdition(ctx, st, args[0])
+				}
 				list, err := st.Editions(ctx)
 				if err != nil {
 					return err
@@ -39,6 +43,55 @@ func (a *app) editionsCmd() *cobra.Command {
 			})
 		},
 	}
+}
+
+// showEdition says what an edition holds, was made from, and was decided on it. What came under a convention is counted, not told.
+func (a *app) showEdition(ctx context.Context, st store.Store, name string) error {
+	list, err := st.Editions(ctx)
+	if err != nil {
+		return err
+	}
+	info, err := indicators.FindEdition(list, name)
+	if err != nil {
+		return usage{err}
+	}
+	whole, err := readEdition(ctx, st, info.ID)
+	if err != nil {
+		return err
+	}
+	e := indicators.Withhold(whole)
+	w := tabwriter.NewWriter(a.stdout, 0, 0, 2, ' ', 0)
+	fmt.Fprintf(w, "%s, %s", info.ID, info.Etat)
+	if info.PublieePar != "" {
+		fmt.Fprintf(w, " par %s le %s", info.PublieePar, info.PublieeLe)
+	}
+	fmt.Fprintf(w, " : %d indicateurs, %d valeurs, %d écarts, %d couches\n\nSOURCE\tSHA256\tFICHE\tLIGNES\tRETENUES\n", len(e.Indicators), len(e.Values), len(e.Ecarts), len(e.Layers))
+	for _, s := range e.Sources {
+		fmt.Fprintf(w, "%s\t%.12s\t%s\t%d\t%d\n", s.ID, s.SHA256, s.Card, s.Rows, s.Kept)
+	}
+	if n := len(whole.Sources) - len(e.Sources); n > 0 {
+		fmt.Fprintf(w, "et %d sous convention\n", n)
+	}
+	w.Flush() // columns are as wide as a block needs
+	fmt.Fprintln(w, "\nDÉCISION\tSUR\tPOUR\tPAR\tLE\tMOTIF")
+	for _, d := range e.Decisions {
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", d.Decision, d.Garde, d.Portee, d.Auteur, d.Date, d.Motif)
+	}
+	if len(e.Decisions) == 0 {
+		fmt.Fprintln(w, "aucune")
+	}
+	if n := len(whole.Decisions) - len(e.Decisions); n > 0 {
+		fmt.Fprintf(w, "et %d sous convention\n", n)
+	}
+	w.Flush()
+	fmt.Fprintln(w, "\nCOMMENTAIRE\tPAR\tLE\tÀ RELIRE")
+	for _, c := range e.Commentaires {
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", c.Code, cmp.Or(c.Auteur, "–"), cmp.Or(c.Date, "–"), cmp.Or(c.Relire, "non"))
+	}
+	if len(e.Commentaires) == 0 {
+		fmt.Fprintln(w, "aucun")
+	}
+	return w.Flush()
 }
 
 // draftOrPublished reads the named edition; without a name the latest draft, else the published one.
@@ -119,6 +172,9 @@ func (a *app) publish(ctx context.Context, p *project, st store.Store, e *indica
 		return usage{errors.New("publish: say who publishes with --by NAME")}
 	}
 	if err := p.undecided(e); err != nil {
+		return err
+	}
+	if err := p.recordDecisions(ctx, st, e); err != nil {
 		return err
 	}
 	id := e.ID

@@ -21,7 +21,7 @@ import (
 )
 
 // anomalie stands in the column garde of the rows of decisions.csv that decide on an anomaly; portee is its ID then.
-const anomalie = "anomalie"
+const anomalie = indicators.DecisionAnomalie
 
 // Two columns more tell, of an anomaly, what was decided and on which content.
 var (
@@ -38,8 +38,8 @@ type decision struct {
 // number names an anomaly on a command line; it changes with the anomaly's ID alone.
 func number(x indicators.Alerte) string { return hashOf(x.ID)[:8] }
 
-// contentOf tells whether an anomaly still says what was decided on.
-func contentOf(x indicators.Alerte) string { return hashOf(x.Kind, x.Gravite, x.Objet, x.Message)[:16] }
+// contentOf tells whether an anomaly still says what was decided on, whatever its words.
+func contentOf(x indicators.Alerte) string { return hashOf(x.Content()...)[:16] }
 
 // decisionRows reads the rows of decisions.csv as they are, the header first, and the line each stands on.
 func (p *project) decisionRows() (rows [][]string, lines []int, err error) {
@@ -158,6 +158,41 @@ func (p *project) decide(d decision) error {
 	})
 }
 
+// decided are the decisions that hold for an edition: the guards that were waived when it was made, and what the project says of its
+// anomalies, as long as their content stands.
+func (p *project) decided(e *indicators.Edition, waived []indicators.Decision) ([]indicators.Decision, error) {
+	list := slices.Clone(waived)
+	decided, err := p.decisions()
+	if err != nil {
+		return nil, refused{err}
+	}
+	for _, x := range e.Alertes {
+		if d, ok := decided[x.ID]; ok && d.Empreinte == contentOf(x) {
+			list = append(list, indicators.Decision{Garde: indicators.DecisionAnomalie, Portee: x.ID, Objet: x.Objet, Decision: d.Decision, Auteur: d.Auteur, Motif: d.Motif,
+				Date: d.Date, Empreinte: d.Empreinte, Convention: x.Convention})
+		}
+	}
+	slices.SortFunc(list, func(a, b indicators.Decision) int {
+		return cmp.Or(cmp.Compare(a.Garde, b.Garde), cmp.Compare(a.Portee, b.Portee))
+	})
+	return list, nil
+}
+
+// recordDecisions keeps with a draft what was decided since it was made: the edition published holds its decisions, and its id is the
+// same.
+func (p *project) recordDecisions(ctx context.Context, st store.Store, e *indicators.Edition) error {
+	waived := slices.DeleteFunc(slices.Clone(e.Decisions), func(d indicators.Decision) bool { return d.Garde == indicators.DecisionAnomalie })
+	list, err := p.decided(e, waived)
+	if err != nil || slices.Equal(list, e.Decisions) {
+		return err
+	}
+	e.Decisions = list
+	if err := stampDecisions(e); err != nil {
+		return err
+	}
+	return st.PutEdition(ctx, e)
+}
+
 // undecided refuses an edition where something that blocks was not decided.
 func (p *project) undecided(e *indicators.Edition) error {
 	decided, err := p.decisions()
@@ -189,22 +224,30 @@ type reviewRow struct {
 }
 
 func (a *app) reviewCmd() *cobra.Command {
-	var id, which, as, by, why, format string
+	var id, which, as, by, why, format, comment string
 	c := &cobra.Command{
 		Use:     "review",
 		Aliases: []string{"relire"},
 		Short:   "List what deserves a look before publishing, and decide on it",
 		Long: `List what deserves a look before publishing: what blocks first. --decide takes the number of a line (or its id) and
 writes the decision into decisions.csv, with who took it, why and when. What is decided is shown so, until the content
-of the anomaly changes: then it has to be decided again.`,
+of the anomaly changes, its figures and not its words: then it has to be decided again. What was decided goes with the edition when
+it is published.
+
+--comment takes the code of a zone and notes, above the text of commentaires/CODE.md, who vouches for it, when, and the figures it was
+written on: the review of a later edition says which of them moved.`,
 		Example: `  observatoire review
-  observatoire review --decide 1f0c22ab --as accepte --by "L. Martin" --why "vérifié auprès du producteur"`,
+  observatoire review --decide 1f0c22ab --as accepte --by "L. Martin" --why "vérifié auprès du producteur"
+  observatoire review --comment QP013061 --by "L. Martin"`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if format != "table" && format != "json" {
 				return usage{fmt.Errorf("--format %s: table or json", format)}
 			}
 			if which == "" && (as != "" || why != "") {
 				return usage{errors.New("--as and --why go with --decide NUMBER")}
+			}
+			if comment != "" && (which != "" || strings.TrimSpace(by) == "") {
+				return usage{errors.New("--comment CODE: on its own, with --by NAME: who vouches for it")}
 			}
 			if which != "" {
 				if !slices.Contains(verdicts, as) {
@@ -219,6 +262,13 @@ of the anomaly changes: then it has to be decided again.`,
 				if err != nil {
 					return err
 				}
+				if comment != "" {
+					if err := p.signComment(e, comment, strings.TrimSpace(by), today()); err != nil {
+						return refused{err}
+					}
+					a.say("%s: on the figures of edition %s", filepath.Join(commentsFolder, comment+".md"), e.ID)
+					return nil
+				}
 				if which != "" {
 					i := slices.IndexFunc(e.Alertes, func(x indicators.Alerte) bool { return x.ID == which || number(x) == which })
 					if i < 0 {
@@ -231,7 +281,12 @@ of the anomaly changes: then it has to be decided again.`,
 					a.say("%s: %s: written into %s", number(x), as, decisionsFile)
 					return nil
 				}
-				return a.review(p, e, format)
+				list, err := st.Editions(ctx)
+				if err != nil {
+					return err
+				}
+				draft := slices.ContainsFunc(list, func(x indicators.EditionInfo) bool { return x.ID == e.ID && x.Etat == indicators.Brouillon })
+				return a.review(p, e, draft, format)
 			})
 		},
 	}
@@ -240,15 +295,25 @@ of the anomaly changes: then it has to be decided again.`,
 	c.Flags().StringVar(&as, "as", "", "the decision: accepte, corrige or ecarte")
 	c.Flags().StringVar(&by, "by", envOr("USER", ""), "who decides")
 	c.Flags().StringVar(&why, "why", "", "why")
+	c.Flags().StringVar(&comment, "comment", "", "code of a zone whose comment is written on the figures of the edition")
 	c.Flags().StringVar(&format, "format", "table", "table or json")
 	return c
 }
 
-// review shows the anomalies of an edition, what blocks first, with what was decided on each.
-func (a *app) review(p *project, e *indicators.Edition, format string) error {
-	decided, err := p.decisions()
-	if err != nil {
-		return refused{err}
+// review shows the anomalies of an edition, what blocks first, with what was decided on each: by the project on a draft, by those who
+// published it on another.
+func (a *app) review(p *project, e *indicators.Edition, draft bool, format string) error {
+	decided := map[string]decision{}
+	if draft {
+		var err error
+		if decided, err = p.decisions(); err != nil {
+			return refused{err}
+		}
+	}
+	for _, d := range e.Decisions {
+		if !draft && d.Garde == anomalie {
+			decided[d.Portee] = decision{d.Portee, d.Decision, d.Auteur, d.Motif, d.Date, d.Empreinte}
+		}
 	}
 	alertes := slices.Clone(e.Alertes)
 	order := []string{"bloquante", "attention", "information"}

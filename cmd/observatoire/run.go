@@ -107,6 +107,14 @@ func (a *app) run(ctx context.Context, p *project, st store.Store) (_ *indicator
 	}
 	a.say("%s", p.Title)
 	p.day = cmp.Or(p.day, time.Now().Format(time.DateOnly))
+	guards, ownGuards, err := p.guards()
+	if err != nil {
+		return nil, refused{err}
+	}
+	comments, err := p.written(guards) // before anything is read
+	if err != nil {
+		return nil, refused{err}
+	}
 	ended := p.expire(p.day)
 	layers, err := a.readLayers(ctx, p)
 	if err != nil {
@@ -168,16 +176,12 @@ func (a *app) run(ctx context.Context, p *project, st store.Store) (_ *indicator
 	columns, found = indicators.Carry(columns, passages, p.definitions)
 	alerts = append(alerts, found...)
 
-	guards, ownGuards, err := p.guards()
-	if err != nil {
-		return nil, refused{err}
-	}
 	sets := indicators.CompleteLayers(layers.sets, columns, p.GeographyAs)
 	derogations, err := p.derogations(guards, sets)
 	if err != nil {
 		return nil, refused{err}
 	}
-	if _, err := p.decisions(); err != nil {
+	if err := p.strangers(comments, sets); err != nil {
 		return nil, refused{err}
 	}
 	result, err := indicators.Compute(indicators.Input{
@@ -220,8 +224,16 @@ func (a *app) run(ctx context.Context, p *project, st store.Store) (_ *indicator
 		return nil, refused{err}
 	}
 	e.Alertes = slices.Concat(e.Alertes, locked, ended, uncorrected)
+	commented(e, comments)
 	slices.SortFunc(e.Alertes, func(x, y indicators.Alerte) int { return cmp.Compare(x.ID, y.ID) })
 	e.Alertes = slices.CompactFunc(e.Alertes, func(x, y indicators.Alerte) bool { return x.ID == y.ID })
+	var waived []indicators.Decision
+	for _, d := range derogations {
+		waived = append(waived, d.Waiver())
+	}
+	if e.Decisions, err = p.decided(e, waived); err != nil {
+		return nil, err
+	}
 	available, open := 0, 0
 	for _, v := range e.Values {
 		if v.Retenue && v.Statut == indicators.Disponible {
@@ -1193,33 +1205,62 @@ type makings struct {
 	corrections     []indicators.CorrectionStamp
 }
 
+// A manifest is what an edition was made from, and what was decided on it.
+type manifest struct {
+	Program     string                         `json:"programme"`
+	Title       string                         `json:"titre"`
+	Communes    []string                       `json:"communes"`
+	References  []string                       `json:"references"`
+	GeographyAs map[geo.Layer]geo.Layer        `json:"geographie_rapprochee"`
+	Passages    []fileStamp                    `json:"passages,omitempty"`
+	Methods     map[string]string              `json:"methodes"`
+	Comparisons map[string]map[string][]string `json:"comparaisons"`
+	Vecus       *vecusConfig                   `json:"quartiers_vecus,omitempty"`
+	Weights     *weightsConfig                 `json:"poids,omitempty"`
+	Facilities  []facilitiesConfig             `json:"equipements,omitempty"`
+	Indicators  string                         `json:"indicateurs_sha256"`
+	Definitions map[string]string              `json:"definitions_sha256"`
+	Guards      string                         `json:"gardes_sha256"`
+	Corrections []indicators.CorrectionStamp   `json:"corrections,omitempty"`
+	Decisions   []indicators.Derogation        `json:"decisions,omitempty"`
+	Anomalies   []indicators.Decision          `json:"anomalies_decidees,omitempty"` // added when the edition has its id
+	Conventions []conventionStamp              `json:"conventions,omitempty"`
+	Files       []fileStamp                    `json:"fichiers_de_contours"`
+	Layers      []indicators.LayerStamp        `json:"couches"`
+	Sources     []indicators.SourceStamp       `json:"sources"`
+	Since       map[geo.Layer]int              `json:"compositions_depuis,omitempty"`
+	Values      int                            `json:"valeurs"`
+}
+
+// written reads what people wrote beside the settings, the decisions and the comments: all that is wrong with them is told at once.
+func (p *project) written(guards []indicators.Guard) ([]comment, error) {
+	_, waived := p.derogations(guards, nil)
+	_, decided := p.decisions()
+	comments, err := p.comments()
+	return comments, errors.Join(waived, decided, err)
+}
+
+// stampDecisions writes into the manifest of an edition what was decided on its anomalies. It changes nothing else of it.
+func stampDecisions(e *indicators.Edition) error {
+	var m manifest
+	if err := json.Unmarshal(e.Manifest, &m); err != nil {
+		return fmt.Errorf("edition %s: its manifest cannot be read: %w", e.ID, err)
+	}
+	m.Anomalies = nil
+	for _, d := range e.Decisions {
+		if d.Garde == indicators.DecisionAnomalie {
+			m.Anomalies = append(m.Anomalies, d)
+		}
+	}
+	var err error
+	e.Manifest, err = json.MarshalIndent(m, "", "  ")
+	return err
+}
+
 // manifest writes what the edition was made from, and names the edition after its content: the same inputs make the
 // same edition, and another content is another edition.
 func (p *project) manifest(e *indicators.Edition, made makings) error {
-	m := struct {
-		Program     string                         `json:"programme"`
-		Title       string                         `json:"titre"`
-		Communes    []string                       `json:"communes"`
-		References  []string                       `json:"references"`
-		GeographyAs map[geo.Layer]geo.Layer        `json:"geographie_rapprochee"`
-		Passages    []fileStamp                    `json:"passages,omitempty"`
-		Methods     map[string]string              `json:"methodes"`
-		Comparisons map[string]map[string][]string `json:"comparaisons"`
-		Vecus       *vecusConfig                   `json:"quartiers_vecus,omitempty"`
-		Weights     *weightsConfig                 `json:"poids,omitempty"`
-		Facilities  []facilitiesConfig             `json:"equipements,omitempty"`
-		Indicators  string                         `json:"indicateurs_sha256"`
-		Definitions map[string]string              `json:"definitions_sha256"`
-		Guards      string                         `json:"gardes_sha256"`
-		Corrections []indicators.CorrectionStamp   `json:"corrections,omitempty"`
-		Decisions   []indicators.Derogation        `json:"decisions,omitempty"`
-		Conventions []conventionStamp              `json:"conventions,omitempty"`
-		Files       []fileStamp                    `json:"fichiers_de_contours"`
-		Layers      []indicators.LayerStamp        `json:"couches"`
-		Sources     []indicators.SourceStamp       `json:"sources"`
-		Since       map[geo.Layer]int              `json:"compositions_depuis,omitempty"`
-		Values      int                            `json:"valeurs"`
-	}{Program: build(), Title: e.Title, Communes: p.Scope.Communes, References: p.References,
+	m := manifest{Program: build(), Title: e.Title, Communes: p.Scope.Communes, References: p.References,
 		GeographyAs: p.GeographyAs, Passages: made.passages, Methods: p.Methods, Comparisons: p.Comparisons, Vecus: p.Vecus, Weights: p.Weights, Facilities: p.Facilities, Files: made.files,
 		Conventions: p.conventionStamps(), Since: p.since(), Values: len(e.Values)}
 	defs, err := json.Marshal(p.definitions)
@@ -1261,7 +1302,7 @@ func (p *project) manifest(e *indicators.Edition, made makings) error {
 		return err
 	}
 	e.ID = fmt.Sprintf("%04d-%s", year, digest[:8])
-	return nil
+	return stampDecisions(e)
 }
 
 // zonesHash covers the codes, names and compositions of a layer's zones.

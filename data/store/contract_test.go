@@ -418,6 +418,10 @@ func sampleEdition(id string) *indicators.Edition {
 		},
 		Sources: []indicators.Source{sampleSource, {ID: "z", Unknown: []string{}, Rows: 3, Convention: "ops", Depose: "2016-03-14"}},
 		Alertes: []indicators.Alerte{{ID: "couverture/QP974001", Kind: "couverture", Gravite: "attention", Objet: "QP974001", Message: "Couverture de 50 %.", Convention: "ops"}},
+		Decisions: []indicators.Decision{
+			{Garde: "anomalie", Portee: "couverture/QP974001", Objet: "QP974001", Decision: "accepte", Auteur: "L. Martin", Motif: "vu ; « oui »", Date: "2016-03-15", Empreinte: "0a1b", Convention: "ops"},
+			{Garde: "enquetes_communes", Portee: "*", Decision: "leve", Auteur: "comité", Motif: "prudence", Date: "2016-03-16"}},
+		Commentaires: []indicators.Commentaire{{Code: "QP974001", Texte: "Une *ligne*.\n\nUne autre.\n", Auteur: "A", Date: "2016-03-15", Relire: "ont changé : nb"}, {Code: "QP974002", Texte: "t"}},
 		Calibrations: []indicators.Calibration{
 			{Indicateur: "niveau_de_vie_median", Couche: "qpv-2015", Methode: "surface", N: 65, Unite: "%", Moyenne: -52.1, Absolue: 52.1, Mediane: -50, Pire: "QP974001", PireErreur: -99, Rang: 2},
 			{Indicateur: "niveau_de_vie_median", Couche: "qpv-2015", Millesime: 2019, Sexe: "F", Methode: "surface", N: 1, Unite: "points", Mediane: 1e-300, PireErreur: -0.5}},

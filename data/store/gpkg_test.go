@@ -220,6 +220,14 @@ Layer name: calibration
 Geometry: None
 Feature Count: 2
 FID Column = rang
+Layer name: decision
+Geometry: None
+Feature Count: 2
+FID Column = rang
+Layer name: commentaire
+Geometry: None
+Feature Count: 2
+FID Column = rang
 Layer name: equipement_zone
 Geometry: None
 Feature Count: 3

@@ -341,6 +341,8 @@ func editionTables(e *indicators.Edition) []table {
 	var src indicators.Source
 	var al indicators.Alerte
 	var cal indicators.Calibration
+	var dec indicators.Decision
+	var com indicators.Commentaire
 
 	return []table{
 		{
@@ -467,6 +469,15 @@ func editionTables(e *indicators.Edition) []table {
 				{"ecart_absolu_moyen", &cal.Absolue}, {"ecart_median", &cal.Mediane}, {"zone_extreme", &cal.Pire},
 				{"ecart_extreme", &cal.PireErreur}, {"rang_methode", &cal.Rang}},
 			next: over(e.Calibrations, &cal), add: into(&e.Calibrations, &cal),
+		}, {
+			name: "decision", title: "Décisions : gardes levées, anomalies examinées",
+			fields: []field{{"garde", &dec.Garde}, {"portee", &dec.Portee}, {"objet", &dec.Objet}, {"decision", &dec.Decision}, {"auteur", &dec.Auteur},
+				{"motif", &dec.Motif}, {"date", &dec.Date}, {"empreinte", &dec.Empreinte}, {"convention", &dec.Convention}},
+			next: over(e.Decisions, &dec), add: into(&e.Decisions, &dec),
+		}, {
+			name: "commentaire", title: "Commentaires des zones",
+			fields: []field{{"code", &com.Code}, {"texte", &com.Texte}, {"auteur", &com.Auteur}, {"date", &com.Date}, {"a_relire", &com.Relire}},
+			next:   over(e.Commentaires, &com), add: into(&e.Commentaires, &com),
 		},
 	}
 }
