@@ -24,6 +24,7 @@ type Input struct {
 	Columns     []Column
 	Sources     []Source
 	Definitions []Definition
+	Compared    *Comparison // what the columns that no definition uses have told; nil: nothing
 
 	Studied     []string                // levels of the quarters: "qpv", "veille", "quartier_vecu"
 	References  []string                // levels they are compared to, in order

@@ -2,6 +2,7 @@ package indicators
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -59,6 +60,26 @@ type Definition struct {
 	Methodes []string `yaml:"-" json:"methodes,omitempty"`
 
 	Note string `yaml:"note,omitempty" json:"note,omitempty"` // limits, breaks: in French
+}
+
+// Variables are those whose figures the indicator is made of, or is judged by.
+func (d Definition) Variables() []string {
+	names := slices.Concat([]string{d.Value, d.Weight}, d.Numerator, d.Denominator, d.Deciles)
+	if d.Base != nil {
+		names = append(names, d.Base.Own, d.Base.Variable)
+	}
+	return slices.DeleteFunc(names, func(name string) bool { return name == "" })
+}
+
+// Used are the variables whose figures a computation of some definitions asks for.
+func Used(defs []Definition) map[string]bool {
+	used := map[string]bool{populationVariable: true}
+	for _, d := range defs {
+		for _, name := range d.Variables() {
+			used[name] = true
+		}
+	}
+	return used
 }
 
 // Formula is how the indicator is made, for readers.

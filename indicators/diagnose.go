@@ -3,6 +3,7 @@ package indicators
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"math"
 	"slices"
 	"strings"
@@ -76,17 +77,60 @@ const (
 	swappedLevel = 0.05 // and differ straight by more than this
 )
 
-// Diagnose compares the columns of one variable over the years, and says what looks like a change of unit, a zone that
+// A Comparison compares the columns of one variable over the years, and says what looks like a change of unit, a zone that
 // jumps, women and men exchanged, a column of zeros, or a year that is another's copy. What a file says wrong by itself is found
 // when it is read.
-func Diagnose(columns []Column, sources []Source, defs []Definition) []Alerte {
-	d := &comparison{files: map[string]string{}, units: VariableUnits(defs), cards: map[string]string{}, same: map[[2]string]*sameness{}, inOrder: map[*string]order{}}
+type Comparison struct {
+	files, cards map[string]string // by source
+	units        map[string]string
+	same         map[[2]string]*sameness
+	out          []Alerte
+
+	codes   []string // room for pairs
+	x, y    []float64
+	inOrder map[*string]order // by their first
+}
+
+// NewComparison compares columns of some files; begun, when there is one, is what others of the same files have told.
+func NewComparison(sources []Source, defs []Definition, begun *Comparison) *Comparison {
+	d := &Comparison{files: map[string]string{}, units: VariableUnits(defs), cards: map[string]string{}, same: map[[2]string]*sameness{}}
 	for _, s := range sources {
 		d.files[s.ID], d.cards[s.ID] = s.File, s.Card
 	}
-	type line struct {
-		level, variable, sexe string
+	if begun != nil {
+		d.out = slices.Clone(begun.out)
+		for key, s := range begun.same {
+			told := *s
+			told.values = maps.Clone(s.values)
+			d.same[key] = &told
+		}
 	}
+	return d
+}
+
+// A line is the columns that are compared with one another.
+type line struct{ level, variable, sexe string }
+
+func (a line) compare(b line) int {
+	return cmp.Or(cmp.Compare(a.level, b.level), cmp.Compare(a.variable, b.variable), cmp.Compare(a.sexe, b.sexe))
+}
+
+// Comparable are the variables that some of the columns, read without their figures or with them, have to be compared for.
+func Comparable(columns []Column) map[string]bool {
+	n, out := map[line]int{}, map[string]bool{}
+	for i := range columns {
+		c := &columns[i]
+		l := line{c.Level, c.Variable, c.Sexe}
+		if n[l]++; n[l] > 1 {
+			out[c.Variable] = true
+		}
+	}
+	return out
+}
+
+// Add compares columns: all those of a variable are given together.
+func (d *Comparison) Add(columns []Column) {
+	d.inOrder = map[*string]order{}
 	byLine := map[line][]*Column{}
 	var order []line
 	for i := range columns {
@@ -97,9 +141,7 @@ func Diagnose(columns []Column, sources []Source, defs []Definition) []Alerte {
 		}
 		byLine[l] = append(byLine[l], c)
 	}
-	slices.SortFunc(order, func(a, b line) int {
-		return cmp.Or(cmp.Compare(a.level, b.level), cmp.Compare(a.variable, b.variable), cmp.Compare(a.sexe, b.sexe))
-	})
+	slices.SortFunc(order, line.compare)
 	for _, l := range order {
 		list := byLine[l]
 		slices.SortStableFunc(list, func(a, b *Column) int {
@@ -107,7 +149,7 @@ func Diagnose(columns []Column, sources []Source, defs []Definition) []Alerte {
 		})
 		for i := range list {
 			for j := i + 1; j < len(list); j++ {
-				d.copies(list[i], list[j])
+				d.copies(l, list[i], list[j])
 			}
 		}
 		list = slices.DeleteFunc(slices.Clone(list), func(c *Column) bool { return c.Millesime <= 0 })
@@ -121,20 +163,14 @@ func Diagnose(columns []Column, sources []Source, defs []Definition) []Alerte {
 			d.exchange(list, byLine[line{l.level, l.variable, "H"}])
 		}
 	}
-	d.sayCopies()
-	slices.SortFunc(d.out, func(a, b Alerte) int { return cmp.Compare(a.ID, b.ID) })
-	return d.out
+	d.inOrder = nil // what is given next may lie where this did
 }
 
-type comparison struct {
-	files, cards map[string]string // by source
-	units        map[string]string
-	same         map[[2]string]*sameness
-	out          []Alerte
-
-	codes   []string // room for pairs
-	x, y    []float64
-	inOrder map[*string]order // by their first
+// Alertes says what was found, ordered by id.
+func (d *Comparison) Alertes() []Alerte {
+	out := append(slices.Clone(d.out), d.copied()...)
+	slices.SortFunc(out, func(a, b Alerte) int { return cmp.Compare(a.ID, b.ID) })
+	return out
 }
 
 // order says of a list of codes whether it is in order, each once.
@@ -148,16 +184,20 @@ type sameness struct {
 	figures, equal int
 	columns, whole int // columns compared, and equal everywhere
 	values         map[float64]bool
+	first          line // the first of them in order, and the years it was compared for
 	years          string
 }
 
-func (d *comparison) say(kind, id, objet, format string, args ...any) {
-	d.out = append(d.out, Alerte{ID: "diagnostic:" + kind + ":" + id, Kind: kind, Gravite: "attention", Objet: objet,
-		Message: fmt.Sprintf(format, args...)})
+func (d *Comparison) say(kind, id, objet, format string, args ...any) {
+	d.out = append(d.out, suspicion(kind, id, objet, format, args...))
+}
+
+func suspicion(kind, id, objet, format string, args ...any) Alerte {
+	return Alerte{ID: "diagnostic:" + kind + ":" + id, Kind: kind, Gravite: "attention", Objet: objet, Message: fmt.Sprintf(format, args...)}
 }
 
 // name is a column as readers know it.
-func (d *comparison) name(c *Column) string {
+func (d *Comparison) name(c *Column) string {
 	file := cmp.Or(d.files[c.Source], c.Source)
 	if c.Header != "" {
 		file += " : " + c.Header
@@ -166,7 +206,7 @@ func (d *comparison) name(c *Column) string {
 }
 
 // pairs are the figures two columns both give, ordered by zone: to be read before others are asked for.
-func (d *comparison) pairs(a, b *Column) (codes []string, x, y []float64) {
+func (d *Comparison) pairs(a, b *Column) (codes []string, x, y []float64) {
 	codes, x, y = d.codes[:0], d.x[:0], d.y[:0]
 	both := func(i, j int) {
 		if a.Statut[i] == Disponible && b.Statut[j] == Disponible {
@@ -201,7 +241,7 @@ func (d *comparison) pairs(a, b *Column) (codes []string, x, y []float64) {
 }
 
 // ordered says whether codes are in order, each once: the columns of a table share theirs.
-func (d *comparison) ordered(codes []string) bool {
+func (d *Comparison) ordered(codes []string) bool {
 	if len(codes) == 0 {
 		return true
 	}
@@ -217,7 +257,7 @@ func (d *comparison) ordered(codes []string) bool {
 }
 
 // change looks for a change of unit between two years, then for zones that move by ten apart from the others.
-func (d *comparison) change(a, b *Column) {
+func (d *Comparison) change(a, b *Column) {
 	if d.units[a.Variable] == "" {
 		return
 	}
@@ -275,7 +315,7 @@ func (d *comparison) change(a, b *Column) {
 }
 
 // zeros looks for a column of zeros among years that are not.
-func (d *comparison) zeros(list []*Column) {
+func (d *Comparison) zeros(list []*Column) {
 	var empty []*Column
 	other := 0
 	for _, c := range list {
@@ -306,7 +346,7 @@ func (d *comparison) zeros(list []*Column) {
 }
 
 // exchange looks for a year whose women are the others' men.
-func (d *comparison) exchange(women, men []*Column) {
+func (d *Comparison) exchange(women, men []*Column) {
 	beside := func(f *Column) *Column {
 		i := slices.IndexFunc(men, func(h *Column) bool { return h.Source == f.Source && h.Millesime == f.Millesime })
 		if i < 0 {
@@ -341,7 +381,7 @@ func (d *comparison) exchange(women, men []*Column) {
 }
 
 // copies counts what two files say alike under two years.
-func (d *comparison) copies(a, b *Column) {
+func (d *Comparison) copies(l line, a, b *Column) {
 	if a.Source == b.Source || a.Millesime == b.Millesime && a.Millesime != 0 || d.cards[a.Source] != d.cards[b.Source] {
 		return
 	}
@@ -355,8 +395,11 @@ func (d *comparison) copies(a, b *Column) {
 	}
 	s := d.same[key]
 	if s == nil {
-		s = &sameness{values: map[float64]bool{}, years: fmt.Sprintf("%s et %s", yearWord(a.Millesime), yearWord(b.Millesime))}
+		s = &sameness{values: map[float64]bool{}}
 		d.same[key] = s
+	}
+	if s.years == "" || l.compare(s.first) < 0 {
+		s.first, s.years = l, fmt.Sprintf("%s et %s", yearWord(a.Millesime), yearWord(b.Millesime))
 	}
 	equal := 0
 	for i := range x {
@@ -382,14 +425,15 @@ func yearWord(millesime int) string {
 	return fmt.Sprint(millesime)
 }
 
-func (d *comparison) sayCopies() {
+func (d *Comparison) copied() (out []Alerte) {
 	for key, s := range d.same {
 		if s.equal < copied || len(s.values) < copiedValues || float64(s.equal) < 0.98*float64(s.figures) {
 			continue
 		}
-		d.say("copie", key[0]+"|"+key[1], cmp.Or(d.files[key[1]], key[1]),
+		out = append(out, suspicion("copie", key[0]+"|"+key[1], cmp.Or(d.files[key[1]], key[1]),
 			"%s et %s donnent les mêmes chiffres sous deux millésimes (%s) : %d sur %d, dans %d colonne(s) sur %d. Cause probable : un fichier d'une année enregistré "+
 				"sous le nom d'une autre. À faire : reprendre les deux fichiers chez le producteur.", cmp.Or(d.files[key[0]], key[0]), cmp.Or(d.files[key[1]], key[1]),
-			s.years, s.equal, s.figures, s.whole, s.columns)
+			s.years, s.equal, s.figures, s.whole, s.columns))
 	}
+	return out
 }

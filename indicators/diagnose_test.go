@@ -2,8 +2,11 @@ package indicators
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
 )
 
 // years makes the columns of a count by sex for 12 communes, a year after another, with a source each.
@@ -67,7 +70,9 @@ func TestDiagnoseYears(t *testing.T) {
 			columns, sources := years(2018, 2019, 2020)
 			tt.damage(columns)
 			var got []string
-			for _, a := range Diagnose(columns, sources, defs) {
+			whole := NewComparison(sources, defs, nil)
+			whole.Add(columns)
+			for _, a := range whole.Alertes() {
 				got = append(got, a.Kind+" "+a.Objet+" "+a.Message)
 			}
 			if len(got) != len(tt.want) {
@@ -90,5 +95,46 @@ func TestRemarque(t *testing.T) {
 	}
 	if _, _, _, ok := remarked("le code 9 de la colonne NOTE_RP n'est pas expliqué : à voir"); ok {
 		t.Error("an ordinary remark was taken for an alert")
+	}
+}
+
+// Columns compared a few variables at a time, in any order, tell what they tell together.
+func TestComparisonByVariable(t *testing.T) {
+	first, sources := years(2018, 2019, 2020)
+	second, _ := years(2018, 2019, 2020)
+	for i := range second {
+		second[i].Variable = "inactifs"
+		for k := range second[i].V {
+			second[i].V[k] = 2*second[i].V[k] + 1
+		}
+	}
+	for _, columns := range [][]Column{first, second} { // a year copied, and a column of zeros
+		for i := range 3 {
+			copy(columns[6+i].V, columns[i].V)
+		}
+		clear(columns[5].V)
+	}
+	defs := []Definition{{ID: "actifs", Unit: "personnes", Rule: Somme, Value: "actifs"}}
+	whole := NewComparison(sources, defs, nil)
+	whole.Add(slices.Concat(first, second))
+	if n := len(whole.Alertes()); n < 3 {
+		t.Fatalf("%d alerts", n)
+	}
+	for _, order := range [][][]Column{{first, second}, {second, first}} {
+		begun := NewComparison(sources, defs, nil)
+		begun.Add(order[0])
+		told := begun.Alertes()
+		rest := NewComparison(sources, defs, begun)
+		rest.Add(order[1])
+		if diff := cmp.Diff(whole.Alertes(), rest.Alertes()); diff != "" {
+			t.Errorf("by variable (-together +apart):\n%s", diff)
+		}
+		if diff := cmp.Diff(told, begun.Alertes()); diff != "" {
+			t.Errorf("the first has changed:\n%s", diff)
+		}
+	}
+	all := slices.Concat(first[:3], second)
+	if got := Comparable(all); got["actifs"] || !got["inactifs"] {
+		t.Errorf("Comparable = %v: actifs has one year", got)
 	}
 }

@@ -23,7 +23,9 @@ const (
 func (c *computation) review(r Result) []Alerte {
 	out := c.reviewZones()
 	out = append(out, c.reviewSources()...)
-	out = append(out, Diagnose(c.Columns, c.Sources, c.Definitions)...)
+	compared := NewComparison(c.Sources, c.Definitions, c.Compared)
+	compared.Add(c.Columns)
+	out = append(out, compared.Alertes()...)
 	out = append(out, reviewSeries(r)...)
 	return append(out, c.reviewIdentical(r)...)
 }

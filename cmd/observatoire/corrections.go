@@ -43,23 +43,31 @@ func (c correction) cell() string {
 	return fmt.Sprintf("%s, %s, %s, %s", c.code, c.variable, indicators.LabelMillesime(c.millesime), c.sexe)
 }
 
+// A correctionList is what a file of corrections says.
+type correctionList struct {
+	path string
+	list []correction
+}
+
 // loadCorrections reads the corrections of the project. Every bad cell is reported.
-func (p *project) loadCorrections() (path string, list []correction, err error) {
+func (p *project) loadCorrections() (correctionList, error) {
+	path, none := "", correctionList{}
 	for _, name := range correctionsFiles {
 		if at := filepath.Join(p.dir, name); exists(at) {
 			if path != "" {
-				return "", nil, fmt.Errorf("%s and %s: keep one of the two", path, at)
+				return none, fmt.Errorf("%s and %s: keep one of the two", path, at)
 			}
 			path = at
 		}
 	}
 	if path == "" {
-		return "", nil, nil
+		return none, nil
 	}
 	rows, _, err := ingest.OpenRows(path, ingest.Layout{})
 	if err != nil {
-		return "", nil, err
+		return none, err
 	}
+	var list []correction
 	defer rows.Close()
 	at := map[string]int{}
 	var bad []error
@@ -79,7 +87,7 @@ func (p *project) loadCorrections() (path string, list []correction, err error) 
 				}
 			}
 			if bad != nil {
-				return "", nil, errors.Join(bad...)
+				return none, errors.Join(bad...)
 			}
 			continue
 		}
@@ -97,7 +105,7 @@ func (p *project) loadCorrections() (path string, list []correction, err error) 
 		seen[key] = c.line
 		list = append(list, c)
 	}
-	return path, list, errors.Join(errors.Join(bad...), rows.Err())
+	return correctionList{path, list}, errors.Join(errors.Join(bad...), rows.Err())
 }
 
 // readCorrection reads one row; what is wrong is by column.
@@ -147,11 +155,7 @@ func readCorrection(cell func(string) string) (correction, map[string]error) {
 
 // correct applies the corrections that have not ended to the figures that were read. The sources say what was corrected;
 // the ones that have ended are reported; the others are returned too, for the manifest.
-func (p *project) correct(sources []indicators.Source, columns []indicators.Column) ([]indicators.Alerte, []indicators.CorrectionStamp, error) {
-	path, list, err := p.loadCorrections()
-	if err != nil {
-		return nil, nil, refused{err}
-	}
+func (p *project) correct(corrected correctionList, sources []indicators.Source, columns []indicators.Column) ([]indicators.Alerte, []indicators.CorrectionStamp, error) {
 	var applied []indicators.CorrectionStamp
 	at := map[string]*indicators.Source{}
 	for i := range sources {
@@ -160,7 +164,7 @@ func (p *project) correct(sources []indicators.Source, columns []indicators.Colu
 	var alertes []indicators.Alerte
 	var errs []error
 	own := map[int]bool{} // columns whose figures are ours to change
-	for _, c := range list {
+	for _, c := range corrected.list {
 		if c.until != "" && c.until < p.day {
 			convention := ""
 			for i := range columns {
@@ -170,7 +174,7 @@ func (p *project) correct(sources []indicators.Source, columns []indicators.Colu
 			}
 			alertes = append(alertes, indicators.Alerte{ID: "correction:" + c.fiche + ":" + c.cell(), Kind: "correction", Gravite: "attention", Objet: c.code, Convention: convention,
 				Message: fmt.Sprintf("la correction de %s (%s) a pris fin le %s et n'est plus appliquée : la prolonger, ou la retirer de %s",
-					c.cell(), c.auteur, c.until, filepath.Base(path))})
+					c.cell(), c.auteur, c.until, filepath.Base(corrected.path))})
 			continue
 		}
 		found := false
@@ -212,7 +216,7 @@ func (p *project) correct(sources []indicators.Source, columns []indicators.Colu
 			if len(near) > 0 {
 				hint = "the variable is there for " + strings.Join(near[:min(len(near), 5)], ", ")
 			}
-			errs = append(errs, fmt.Errorf("%s:%d: no such cell: %s: %s", path, c.line, c.cell(), hint))
+			errs = append(errs, fmt.Errorf("%s:%d: no such cell: %s: %s", corrected.path, c.line, c.cell(), hint))
 		}
 	}
 	if len(errs) > 0 {

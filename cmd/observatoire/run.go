@@ -17,6 +17,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"runtime/debug"
 	"slices"
 	"strconv"
 	"strings"
@@ -157,21 +158,29 @@ func (a *app) run(ctx context.Context, p *project, st store.Store) (_ *indicator
 		return nil, err
 	}
 	alerts = append(alerts, found...)
-	sources, columns, err := a.readTables(ctx, p, st, layers.sets, passages, &taken)
+	corrected, err := p.loadCorrections()
 	if err != nil {
-		return nil, err
+		return nil, refused{err}
 	}
-	read := columnDigests(columns)
-	uncorrected, corrections, err := p.correct(sources, columns)
+	ids, err := a.readTables(ctx, p, st, layers.sets, passages, &taken)
 	if err != nil {
 		return nil, err
 	}
 	p.definitions = slices.Concat(p.definitions, registers)
+	tables, err := p.loadTables(ctx, st, ids, corrected, &taken)
+	if err != nil {
+		return nil, err
+	}
+	sources, columns, read := tables.sources, tables.columns, columnDigests(tables.columns)
+	uncorrected, corrections, err := p.correct(corrected, sources, columns)
+	if err != nil {
+		return nil, err
+	}
 	sources, columns, err = p.settleDeposits(sources, columns, layers.sets, overlaps)
 	if err != nil {
 		return nil, err
 	}
-	a.say("tables: %d files, %d measured columns (%s)", len(sources), len(columns), since(start))
+	a.say("tables: %d files, %d measured columns, %d of them in use (%s)", len(sources), len(columns)+tables.idle, len(columns), since(start))
 	alerts = append(alerts, strays(passages, columns, layers.sets)...)
 	columns, found = indicators.Carry(columns, passages, p.definitions)
 	alerts = append(alerts, found...)
@@ -185,7 +194,7 @@ func (a *app) run(ctx context.Context, p *project, st store.Store) (_ *indicator
 		return nil, refused{err}
 	}
 	result, err := indicators.Compute(indicators.Input{
-		Layers: sets, Overlaps: overlaps, People: people, Columns: columns, Sources: sources, Definitions: p.definitions,
+		Layers: sets, Overlaps: overlaps, People: people, Columns: columns, Sources: sources, Definitions: p.definitions, Compared: tables.compared,
 		Studied: p.studied(), References: p.References, Communes: p.Scope.Communes, Methods: p.Methods,
 		Comparisons: p.comparisons(), GeographyAs: p.GeographyAs, Own: own, Detail: p.details(),
 		Since: p.since(), Guards: guards, Derogations: derogations,
@@ -244,7 +253,7 @@ func (a *app) run(ctx context.Context, p *project, st store.Store) (_ *indicator
 		}
 	}
 	if open == 0 {
-		return nil, refused{p.noFigure(columns)}
+		return nil, refused{p.noFigure(tables.open)}
 	}
 	if err := p.manifest(e, makings{layers.files, passed, read, guards, derogations, corrections}); err != nil {
 		return nil, err
@@ -779,15 +788,21 @@ func (a *app) weighPeople(ctx context.Context, p *project, r *reading, overlaps 
 	return out, nil
 }
 
-// readTables brings every table of the project into the store, or reports every bad cell of every file and
-// leaves the store as it was.
-func (a *app) readTables(ctx context.Context, p *project, st store.Store, sets []geo.ZoneSet, passages []indicators.Passage, taken *intake) (
-	[]indicators.Source, []indicators.Column, error) {
+// memoryToRead is how much the program lets itself take while tables are read before it tidies up more often: the place of the keys
+// of a table grows with it, and waste would with that.
+const memoryToRead = 176 << 20
 
+// readTables brings every table of the project into the store and gives their ids there, or reports every bad cell of every
+// file and leaves the store as it was.
+func (a *app) readTables(ctx context.Context, p *project, st store.Store, sets []geo.ZoneSet, passages []indicators.Passage, taken *intake) ([]string, error) {
+	if held := debug.SetMemoryLimit(-1); held == math.MaxInt64 { // not said by whoever runs it
+		debug.SetMemoryLimit(memoryToRead)
+		defer debug.SetMemoryLimit(held)
+	}
 	scope := p.scope(sets, passages)
 	held, err := st.Sources(ctx)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	had := map[string]bool{}
 	for _, s := range held {
@@ -860,59 +875,152 @@ func (a *app) readTables(ctx context.Context, p *project, st store.Store, sets [
 			}
 		}
 	}
-	if len(errs) > 0 {
-		return nil, nil, errors.Join(errs...)
-	}
-	sources, err := st.Sources(ctx)
+	return ids, errors.Join(errs...)
+}
+
+// The tables of a run: of those columns that something asks for the figures, of the others what tells a year from another.
+type tables struct {
+	sources  []indicators.Source
+	columns  []indicators.Column // in use
+	idle     int                 // columns that are not
+	open     []string            // variables of open data, sorted
+	compared *indicators.Comparison
+}
+
+// figuresAtOnce is how many figures that nothing uses are in memory at a time, some 40 bytes each at the most.
+const figuresAtOnce = 2_000_000
+
+// loadTables reads from the store the figures that the definitions, the deposits and the corrections ask for. The memory it takes
+// follows them, not the size of the files: the other columns are compared a few at a time.
+func (p *project) loadTables(ctx context.Context, st store.Store, ids []string, corrected correctionList, taken *intake) (tables, error) {
+	var t tables
+	held, err := st.Sources(ctx)
 	if err != nil {
-		return nil, nil, err
+		return t, err
 	}
-	sources = slices.DeleteFunc(sources, func(s indicators.Source) bool {
-		unused := !slices.Contains(ids, s.ID)
-		if unused {
-			taken.unused = append(taken.unused, s.ID)
-		}
-		return unused
-	})
-	var columns []indicators.Column
-	for i := range sources {
-		cols, err := st.Columns(ctx, sources[i].ID)
+	used := indicators.Used(p.definitions)
+	for _, c := range corrected.list {
+		used[c.variable] = true
+	}
+	load := func(src *indicators.Source, want func(string) bool) ([]indicators.Column, error) {
+		cols, err := st.Columns(ctx, src.ID, want)
 		if err != nil {
-			return nil, nil, err
+			return nil, err
 		}
-		logical, _, _ := strings.Cut(sources[i].ID, "@")
 		for j := range cols {
-			cols[j].Source = logical
+			cols[j].Source = logicalID(src.ID)
 		}
-		if card, ok := p.catalogue.Card(sources[i].Card); ok {
-			card.Describe(&sources[i], cols)
+		if card, ok := p.catalogue.Card(src.Card); ok {
+			card.Describe(src, cols)
 		}
-		sources[i].ID = logical
-		columns = append(columns, cols...)
+		return cols, nil
 	}
-	slices.SortFunc(sources, func(x, y indicators.Source) int { return cmp.Compare(x.ID, y.ID) })
-	return sources, columns, nil
+	idle := make([]map[string]int, len(held)) // columns nothing asks for, by variable
+	var headers []indicators.Column
+	for _, deposited := range []bool{true, false} { // all that partners give is looked at, beside the open figures of the same variables
+		for i := range held {
+			src := &held[i]
+			if (src.Convention != "") != deposited || !slices.Contains(ids, src.ID) {
+				continue
+			}
+			cols, err := load(src, func(variable string) bool { return deposited || used[variable] })
+			if err != nil {
+				return t, err
+			}
+			idle[i] = map[string]int{}
+			for _, c := range cols {
+				if deposited {
+					used[c.Variable] = true
+				} else {
+					t.open = append(t.open, c.Variable)
+				}
+				if used[c.Variable] {
+					t.columns = append(t.columns, c)
+					continue
+				}
+				t.idle++
+				idle[i][c.Variable]++
+				headers = append(headers, c)
+			}
+		}
+	}
+	slices.SortStableFunc(t.columns, func(x, y indicators.Column) int { return cmp.Compare(x.Source, y.Source) })
+	slices.Sort(t.open)
+	t.open = slices.Compact(t.open)
+	for _, src := range held {
+		if slices.Contains(ids, src.ID) {
+			src.ID = logicalID(src.ID)
+			t.sources = append(t.sources, src)
+		} else {
+			taken.unused = append(taken.unused, src.ID)
+		}
+	}
+	slices.SortFunc(t.sources, func(x, y indicators.Source) int { return cmp.Compare(x.ID, y.ID) })
+
+	t.compared = indicators.NewComparison(t.sources, p.definitions, nil)
+	figures := 0
+	batch := map[string]bool{}
+	compare := func() error {
+		var cols []indicators.Column
+		for i := range held {
+			if !slices.ContainsFunc(slices.Collect(maps.Keys(idle[i])), func(v string) bool { return batch[v] }) {
+				continue
+			}
+			all, err := load(&held[i], func(variable string) bool { return batch[variable] })
+			if err != nil {
+				return err
+			}
+			for _, c := range all {
+				if batch[c.Variable] {
+					cols = append(cols, c)
+				}
+			}
+		}
+		t.compared.Add(cols)
+		clear(batch)
+		figures = 0
+		return nil
+	}
+	for _, variable := range slices.Sorted(maps.Keys(indicators.Comparable(headers))) {
+		n := 0
+		for i := range held {
+			n += idle[i][variable] * held[i].Kept
+		}
+		if figures > 0 && figures+n > figuresAtOnce {
+			if err := compare(); err != nil {
+				return t, err
+			}
+		}
+		batch[variable] = true
+		figures += n
+	}
+	if figures > 0 {
+		if err := compare(); err != nil {
+			return t, err
+		}
+	}
+	return t, nil
+}
+
+// logicalID is a source's id without the digest that tells its readings apart.
+func logicalID(id string) string {
+	id, _, _ = strings.Cut(id, "@")
+	return id
 }
 
 // noFigure says why an edition would be empty, and what to write where no indicator uses the columns that were read.
-func (p *project) noFigure(columns []indicators.Column) error {
+func (p *project) noFigure(variables []string) error {
 	used := map[string]bool{}
 	for _, d := range p.definitions {
-		for _, v := range slices.Concat([]string{d.Value, d.Weight}, d.Numerator, d.Denominator, d.Deciles) {
+		for _, v := range d.Variables() {
 			used[v] = true
 		}
 	}
-	var idle []string
-	for _, c := range columns {
-		if c.Convention == "" && !used[c.Variable] && !slices.Contains(idle, c.Variable) {
-			idle = append(idle, c.Variable)
-		}
-	}
+	idle := slices.DeleteFunc(slices.Clone(variables), func(v string) bool { return used[v] })
 	const message = "no indicator has a figure that all may see: nothing to publish; "
 	if len(idle) == 0 {
 		return errors.New(message + "check tables and indicators in " + projectFile)
 	}
-	slices.Sort(idle)
 	list := strings.Join(idle[:min(8, len(idle))], ", ")
 	if more := len(idle) - 8; more > 0 {
 		list += fmt.Sprintf(" and %d more", more)

@@ -210,10 +210,12 @@ func testWideSource(t *testing.T, s Store) {
 		column("med", "F", 0, []float64{0, -math.MaxFloat64, 0, 1e21}, []indicators.Statut{d, d, so, d}, []bool{false, true, false, false}),
 		column("q1", "T", 2019, []float64{0, 0, 3, 2}, []indicators.Statut{s1, nd, d, d}, nil),
 	}
-	got, err := s.Columns(ctx, sampleSource.ID)
+	got, err := s.Columns(ctx, sampleSource.ID, nil)
 	if diff := cmp.Diff(wantColumns, got); err != nil || diff != "" {
 		t.Errorf("Columns: %v (-want +got)\n%s", err, diff)
 	}
+	onlyOf(t, s, wantColumns, "q1")
+	onlyOf(t, s, wantColumns, "none")
 
 	t.Run("a reading that fails changes nothing", func(t *testing.T) {
 		broken := errors.New("line 12: not a number")
@@ -224,7 +226,7 @@ func testWideSource(t *testing.T, s Store) {
 		if err := s.PutSource(ctx, sampleSource, sampleWide(t, nil), late); !errors.Is(err, broken) {
 			t.Errorf("PutSource = %v, want %v", err, broken)
 		}
-		if got, err := s.Columns(ctx, sampleSource.ID); err != nil || cmp.Diff(wantColumns, got) != "" {
+		if got, err := s.Columns(ctx, sampleSource.ID, nil); err != nil || cmp.Diff(wantColumns, got) != "" {
 			t.Errorf("Columns: %v\n%s", err, cmp.Diff(wantColumns, got))
 		}
 	})
@@ -235,7 +237,7 @@ func testWideSource(t *testing.T, s Store) {
 		if err := s.PutSource(ctx, src, r, finished(src)); err != nil {
 			t.Fatal(err)
 		}
-		if got, err := s.Columns(ctx, src.ID); err != nil || len(got) != 1 || got[0].Millesime != 2020 {
+		if got, err := s.Columns(ctx, src.ID, nil); err != nil || len(got) != 1 || got[0].Millesime != 2020 {
 			t.Errorf("Columns = %v, %v", got, err)
 		}
 		for range 2 {
@@ -243,7 +245,7 @@ func testWideSource(t *testing.T, s Store) {
 				t.Error(err)
 			}
 		}
-		if _, err := s.Columns(ctx, src.ID); !errors.Is(err, ErrNotFound) {
+		if _, err := s.Columns(ctx, src.ID, nil); !errors.Is(err, ErrNotFound) {
 			t.Errorf("Columns of a dropped source: %v", err)
 		}
 		if got, err := s.Sources(ctx); err != nil || len(got) > 0 {
@@ -303,9 +305,25 @@ func testLongSource(t *testing.T, s Store) {
 		{Source: sampleSource.ID, Level: "iris", Vintage: 2020, Variable: "defm", Sexe: "F", Header: "defm",
 			Codes: []string{"VAUBAN"}, V: []float64{0}, Statut: []indicators.Statut{indicators.Secret}},
 	}
-	got, err := s.Columns(ctx, sampleSource.ID)
+	got, err := s.Columns(ctx, sampleSource.ID, nil)
 	if diff := cmp.Diff(want, got); err != nil || diff != "" {
 		t.Errorf("Columns: %v (-want +got)\n%s", err, diff)
+	}
+	onlyOf(t, s, want, "defm")
+}
+
+// onlyOf asks for the columns of one variable: the others have no figures.
+func onlyOf(t *testing.T, s Store, all []indicators.Column, variable string) {
+	t.Helper()
+	want := slices.Clone(all)
+	for i := range want {
+		if c := &want[i]; c.Variable != variable {
+			c.Codes, c.V, c.Statut, c.Signale, c.Ref = nil, nil, nil, nil, nil
+		}
+	}
+	got, err := s.Columns(t.Context(), sampleSource.ID, func(v string) bool { return v == variable })
+	if diff := cmp.Diff(want, got); err != nil || diff != "" {
+		t.Errorf("Columns of %s: %v (-want +got)\n%s", variable, err, diff)
 	}
 }
 

@@ -69,7 +69,7 @@ func openGPKG(ctx context.Context, path string) (Store, error) {
 	}
 	// No WAL: the folder may be on a network drive.
 	working := base + ".sources.gpkg"
-	const params = "_txlock=immediate&_pragma=journal_mode(DELETE)&_pragma=synchronous(NORMAL)&_pragma=cache_size(-65536)"
+	const params = "_txlock=immediate&_pragma=journal_mode(DELETE)&_pragma=synchronous(NORMAL)&_pragma=cache_size(-16384)"
 	db, err := sql.Open("sqlite", sqliteURI(working, params+"&_pragma=busy_timeout(60000)"))
 	if err != nil {
 		return nil, err
@@ -384,7 +384,7 @@ func (s *gpkg) sources(ctx context.Context, q querier, where string, args ...any
 }
 
 // Columns implements [Store].
-func (s *gpkg) Columns(ctx context.Context, id string) ([]indicators.Column, error) {
+func (s *gpkg) Columns(ctx context.Context, id string, want func(variable string) bool) ([]indicators.Column, error) {
 	// One transaction: the source may be replaced meanwhile. It reads only, and so waits for no writer.
 	conn, err := s.db.Conn(ctx)
 	if err != nil {
@@ -413,7 +413,10 @@ func (s *gpkg) Columns(ctx context.Context, id string) ([]indicators.Column, err
 		"WHERE source = ? ORDER BY position", id); err != nil {
 		return nil, err
 	}
-	t, out := readColumns(srcs[0], long, cols)
+	t, out := readColumns(srcs[0], long, cols, want)
+	if t == nil {
+		return out, nil
+	}
 	t.name = fmt.Sprintf("src_%d", n)
 	if err := readRows(ctx, conn, t, "ORDER BY rang"); err != nil {
 		return nil, fmt.Errorf("source %s: %w", id, err)

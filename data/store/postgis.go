@@ -330,7 +330,7 @@ func readings(ctx context.Context, q pgQuerier, where string, args ...any) (out 
 }
 
 // Columns implements [Store].
-func (s *postgis) Columns(ctx context.Context, id string) (out []indicators.Column, err error) {
+func (s *postgis) Columns(ctx context.Context, id string, want func(variable string) bool) (out []indicators.Column, err error) {
 	err = s.read(ctx, func(tx pgx.Tx) error {
 		srcs, err := readings(ctx, tx, "WHERE id = $1", id)
 		if err != nil {
@@ -351,7 +351,9 @@ func (s *postgis) Columns(ctx context.Context, id string) (out []indicators.Colu
 			return err
 		}
 		var t *table
-		t, out = readColumns(srcs[0], long, cols)
+		if t, out = readColumns(srcs[0], long, cols, want); t == nil {
+			return nil
+		}
 		t.name = fmt.Sprintf("src_%d", n)
 		return queryRows(ctx, tx, t, "ORDER BY rang")
 	})

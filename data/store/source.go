@@ -302,25 +302,42 @@ func (s *sourceReader) finish(done func() (indicators.Source, error)) (indicator
 	return src, err
 }
 
-// readColumns gives a table that fills the measured columns of a source from its rows; end completes them.
-func readColumns(src indicators.Source, long bool, cols []columnRow) (t *table, out []indicators.Column) {
+// readColumns gives a table that fills the measured columns of a source from its rows: those of the variables that are wanted.
+// It is nil when none is.
+func readColumns(src indicators.Source, long bool, cols []columnRow, want func(variable string) bool) (t *table, out []indicators.Column) {
 	out = make([]indicators.Column, len(cols))
 	at := map[columnRow]int{}
+	var wanted []int
 	for i, c := range cols {
+		if want == nil || want(c.variable) {
+			wanted = append(wanted, i)
+		}
 		out[i] = indicators.Column{Source: src.ID, Level: src.Level, Vintage: src.Vintage, Variable: c.variable,
 			Sexe: c.sexe, Millesime: c.millesime, Header: c.header}
 		at[columnRow{variable: c.variable, sexe: c.sexe, millesime: c.millesime}] = i
 	}
+	if len(wanted) == 0 {
+		return nil, out
+	}
 	row := &sourceRow{v: make([]indicators.Opt, len(cols))}
 	if long {
 		row.v = make([]indicators.Opt, 1)
+		known := map[string]string{} // codes: a zone has many rows
 		return &table{fields: row.fields(true), add: func() error {
+			if want != nil && !want(row.variable) {
+				return nil
+			}
 			i, ok := at[columnRow{variable: row.variable, sexe: row.sexe, millesime: row.millesime}]
 			if !ok {
 				return fmt.Errorf("source %s: %s %s %d is not among its columns", src.ID, row.variable, row.sexe, row.millesime)
 			}
+			code, met := known[row.code]
+			if !met {
+				code = row.code
+				known[code] = code
+			}
 			c := &out[i]
-			c.Codes, c.V, c.Statut = append(c.Codes, row.code), append(c.V, row.v[0].V), append(c.Statut, row.statut)
+			c.Codes, c.V, c.Statut = append(c.Codes, code), append(c.V, row.v[0].V), append(c.Statut, row.statut)
 			c.Signale = flag(c.Signale, len(c.Codes), row.note != "")
 			if row.reference != "" && c.Ref == nil {
 				c.Ref = make([]string, len(c.Codes)-1)
@@ -331,13 +348,18 @@ func readColumns(src indicators.Source, long bool, cols []columnRow) (t *table, 
 			return nil
 		}}, out
 	}
+	all := row.fields(false)
+	fields := slices.Clone(all[:len(all)-len(cols)])
+	for _, i := range wanted {
+		fields = append(fields, all[len(all)-len(cols)+i])
+	}
 	var codes []string // one array for all the columns
-	return &table{fields: row.fields(false), add: func() error {
+	return &table{fields: fields, add: func() error {
 		codes = append(codes, row.code)
 		if (row.statuts != "" && len(row.statuts) != len(out)) || (row.signales != "" && len(row.signales) != len(out)) {
 			return fmt.Errorf("source %s: zone %s: statuts or signales has not one character a column", src.ID, row.code)
 		}
-		for i := range out {
+		for _, i := range wanted {
 			c, st := &out[i], 0
 			if row.statuts != "" {
 				st = strings.IndexByte(statutMarks, row.statuts[i])

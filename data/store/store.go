@@ -26,8 +26,9 @@ type Store interface {
 	PutSource(ctx context.Context, src indicators.Source, r array.RecordReader, done func() (indicators.Source, error)) error
 	// Sources lists the sources held, by id.
 	Sources(ctx context.Context) ([]indicators.Source, error)
-	// Columns returns the measured columns of a source, in the order of its table.
-	Columns(ctx context.Context, id string) ([]indicators.Column, error)
+	// Columns returns the measured columns of a source, in the order of its table. Those of a variable that want refuses have
+	// neither codes nor figures; nil wants them all.
+	Columns(ctx context.Context, id string, want func(variable string) bool) ([]indicators.Column, error)
 	// DropSource forgets a source; one that is not held is no error.
 	DropSource(ctx context.Context, id string) error
 
