@@ -297,6 +297,8 @@ func gap(def *Definition, v *Value, ref geo.Layer, code string, r *Value, includ
 		e.Statut, e.Motif = SansObjet, "un effectif suit la taille de la zone : pas d'écart"
 	case !e.Valeur.OK:
 		e.Statut, e.Motif = v.Statut, "valeur de la zone : "+v.Statut.french()
+	case v.Millesime <= 0:
+		e.Motif = "le producteur ne donne pas le millésime"
 	case !e.ValeurReference.OK && r == nil:
 		e.Motif = "aucune valeur de la référence pour ce millésime"
 	case !e.ValeurReference.OK:

@@ -646,7 +646,21 @@ func (c *computation) producer(t *terms, key Key, z int) (Value, bool) {
 		out.Fiabilite = min(out.Fiabilite, Moyenne)
 		out.Note = joinNotes(out.Note, fmt.Sprintf("%s %s, vue sur les contours %s", Rapprochee, t.as, key.Couche))
 	}
+	out.undated()
 	return out, true
+}
+
+// undated says of a figure whose producer does not give the year that nothing is compared to it.
+func (v *Value) undated() {
+	if v.Millesime > 0 {
+		return
+	}
+	file := ""
+	if v.Millesime < 0 {
+		file = fmt.Sprintf(", le fichier est de %d", -v.Millesime)
+	}
+	v.Fiabilite = min(v.Fiabilite, Moyenne)
+	v.Note = joinNotes(v.Note, "millésime inconnu"+file+" : ni écart, ni évolution, ni rang")
 }
 
 // made says whether a figure is a sum of points, what a table of passage did to it, and what there is to say of those of its
@@ -755,6 +769,7 @@ func (c *computation) estimate(e *estimate, key Key, code string, def *Definitio
 		v.Note = joinNotes(v.Note, fmt.Sprintf("%s %s, vue sur les contours %s", Rapprochee, as, e.from.layer))
 	}
 	v.share(c.shared(e.from, e.parts))
+	v.undated()
 	return v
 }
 

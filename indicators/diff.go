@@ -42,11 +42,15 @@ const (
 	ObjetValeur    = "valeur"
 	ObjetEcart     = "ecart"
 	ObjetEvolution = "evolution"
+	ObjetRang      = "rang"
 )
+
+// Objets lists them in the order they are told, with what readers call many of them.
+var Objets = []struct{ ID, Titre string }{{ObjetValeur, "Valeurs"}, {ObjetEcart, "Écarts"}, {ObjetEvolution, "Évolutions"}, {ObjetRang, "Rangs"}}
 
 // A Mouvement is a figure that is not the same in two editions.
 type Mouvement struct {
-	Objet string // a shown value, a gap, or an evolution
+	Objet string // a shown value, a gap, an evolution, or a rank
 	Key
 	Depuis        int // of an evolution: its first year
 	Code, Nom     string
@@ -91,7 +95,7 @@ type Differences struct {
 	De, A      string // ids
 	Comparees  int    // figures that one edition or the other shows
 	Notes      []string
-	Mouvements []Mouvement // values, then gaps, then evolutions, in the order of the series
+	Mouvements []Mouvement // values, gaps, evolutions, then ranks, in the order of the series
 }
 
 // Counts are how many movements of a kind have each cause; one of two causes counts under both.
@@ -407,6 +411,7 @@ func Diff(from, to *Edition, sees ...string) (*Differences, error) {
 	d.values()
 	d.ecarts()
 	d.evolutions()
+	d.rangs()
 	return d.out, nil
 }
 
@@ -709,7 +714,8 @@ func (d *comparator) comparison(indicateur, code string, guards []string, values
 		r.join(d.moved[k])
 		// A verdict rests on the method and the uncertainty of figures that may not have moved.
 		x, y := d.a.shown[k], d.b.shown[k]
-		if d.moved[k] == nil && x != nil && y != nil && (x.Methode != y.Methode || x.Fiabilite != y.Fiabilite || x.IC95Bas != y.IC95Bas || x.IC95Haut != y.IC95Haut) {
+		if d.moved[k] == nil && x != nil && y != nil && (x.Methode != y.Methode || x.Fiabilite != y.Fiabilite || x.IC95Bas != y.IC95Bas || x.IC95Haut != y.IC95Haut ||
+			x.Min != y.Min || x.Max != y.Max) {
 			r.join(d.why(x, y))
 		}
 	}
@@ -836,6 +842,9 @@ func (d *comparator) evolutions() {
 		if x == nil || y == nil {
 			d.reference(why, v.Reference, v.ReferenceCode)
 		}
+		if _, unexplained := why[CauseProgramme]; unexplained {
+			d.around(why, v)
+		}
 		d.tell(m, why)
 	}
 	for i := range d.a.e.Evolutions {
@@ -844,6 +853,81 @@ func (d *comparator) evolutions() {
 	}
 	for i := range d.b.e.Evolutions {
 		if y := &d.b.e.Evolutions[i]; before[key(y)] == nil {
+			compare(nil, y)
+		}
+	}
+}
+
+// around adds to an evolution that its own figures do not explain what it may owe to others: a year between the two that came or went,
+// so that another is the one before; the inhabitants that a guard counts; the perimeter of the quarter.
+func (d *comparator) around(why reasons, x *Evolution) {
+	found := reasons{}
+	for _, at := range []zoneKey{{x.Couche, x.Code}, {x.Reference, x.ReferenceCode}} {
+		if at.layer == "" {
+			continue
+		}
+		for year := x.Depuis + 1; year < x.Millesime; year++ {
+			found.join(d.moved[shownKey{Key{x.Indicateur, at.layer, year, x.Sexe}, at.code}])
+		}
+		for year := x.Depuis - 10; year <= x.Millesime+10; year++ {
+			found.join(d.moved[shownKey{Key{populationVariable, at.layer, year, "T"}, at.code}])
+		}
+		d.zoneReasons(found, at, true)
+	}
+	if len(found) > 0 {
+		delete(why, CauseProgramme)
+		why.join(found)
+	}
+}
+
+// rangs compares the places of the quarters: one may move because another did.
+func (d *comparator) rangs() {
+	index := func(e *Edition) (map[shownKey]*Rang, map[Key][]string) {
+		out, among := map[shownKey]*Rang{}, map[Key][]string{}
+		for i := range e.Rangs {
+			x := &e.Rangs[i]
+			out[shownKey{x.Key, x.Code}] = x
+			among[x.Key] = append(among[x.Key], x.Code)
+		}
+		return out, among
+	}
+	before, amongBefore := index(d.a.e)
+	after, amongAfter := index(d.b.e)
+	place := func(x *Rang) Opt {
+		if x == nil || x.Statut != Disponible {
+			return Opt{}
+		}
+		return Some(float64(x.Rang))
+	}
+	compare := func(x, y *Rang) {
+		if x != nil && y != nil && x.Statut == y.Statut && place(x) == place(y) && x.Sur == y.Sur {
+			return
+		}
+		v := cmp.Or(y, x)
+		m := Mouvement{Objet: ObjetRang, Key: v.Key, Code: v.Code, Unite: "rang", Avant: place(x), Apres: place(y)}
+		var guards []string
+		if x != nil {
+			m.StatutAvant, guards = x.Statut.String(), append(guards, x.Garde)
+		}
+		if y != nil {
+			m.StatutApres, guards = y.Statut.String(), append(guards, y.Garde)
+		}
+		keys := []shownKey{{v.Key, v.Code}} // its own reasons first
+		others := slices.Concat(amongBefore[v.Key], amongAfter[v.Key])
+		slices.Sort(others)
+		for _, code := range slices.Compact(others) {
+			if code != v.Code {
+				keys = append(keys, shownKey{v.Key, code})
+			}
+		}
+		d.tell(m, d.comparison(v.Indicateur, v.Code, guards, keys...))
+	}
+	for i := range d.a.e.Rangs {
+		x := &d.a.e.Rangs[i]
+		compare(x, after[shownKey{x.Key, x.Code}])
+	}
+	for i := range d.b.e.Rangs {
+		if y := &d.b.e.Rangs[i]; before[shownKey{y.Key, y.Code}] == nil {
 			compare(nil, y)
 		}
 	}

@@ -19,7 +19,7 @@ type Evolution struct {
 	Reference     geo.Layer // at Millesime; empty: the evolution of the value
 	ReferenceCode string
 	Comparaison   bool // the reference is a comparison territory: the evolution is relative, and says nothing of causes
-	Avant, Apres  Opt  // the value, or the gap in Unite
+	Avant, Apres  Opt  // the value, or the gap; those of gaps in % move by points
 	Evolution     Opt
 	Unite         string // "points", "%" or the indicator's own unit
 	Seuil         Opt    // what the evolution has to exceed, in Unite, for the verdict to be another than "stable"
@@ -322,7 +322,7 @@ func (c *comparer) evolution(l lineOf, a, b *point) Evolution {
 	default:
 		e.Evolution, floor = Some(b.v-a.v), floorPoints
 		if e.Unite == "%" {
-			floor = floorRelative
+			e.Unite, floor = "points", floorRelative // from 30 % under the reference to 32 %: 2 points more
 		} else if e.Unite != "points" {
 			floor = math.Abs(b.ref.V) * floorRelative / 100
 		}

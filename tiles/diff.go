@@ -43,17 +43,18 @@ type diffView struct {
 	Largest []diffRow
 }
 
-// A diffKind is the movements of values, gaps or evolutions.
+// A diffKind is the movements of values, gaps, evolutions or ranks.
 type diffKind struct {
 	Title string
+	Name  string // within a sentence
 	N     int
 	Rows  []diffRow
 	Left  int
 }
 
 type diffCause struct {
-	Label, Meaning             string
-	Valeurs, Ecarts, Evolution int
+	Label, Meaning string
+	Counts         []int // by kind
 }
 
 type diffRow struct {
@@ -123,12 +124,11 @@ func WriteDiff(w io.Writer, title string, d *indicators.Differences, defs []indi
 		}
 		return out
 	}
-	counts := [3]map[indicators.Cause]int{}
-	for i, k := range []struct{ objet, title string }{{indicators.ObjetValeur, "Valeurs"}, {indicators.ObjetEcart, "Écarts aux références"},
-		{indicators.ObjetEvolution, "Évolutions"}} {
-		counts[i] = d.Counts(k.objet)
-		list := d.Of(k.objet)
-		kind := diffKind{Title: k.title, N: len(list)}
+	counts := make([]map[indicators.Cause]int, len(indicators.Objets))
+	for i, o := range indicators.Objets {
+		counts[i] = d.Counts(o.ID)
+		list := d.Of(o.ID)
+		kind := diffKind{Title: o.Titre, Name: strings.ToLower(o.Titre), N: len(list)}
 		if len(list) > diffRows {
 			kind.Left = len(list) - diffRows
 			list = indicators.Largest(list, diffRows)
@@ -139,7 +139,12 @@ func WriteDiff(w io.Writer, title string, d *indicators.Differences, defs []indi
 		v.Kinds = append(v.Kinds, kind)
 	}
 	for _, c := range indicators.Causes {
-		if x := (diffCause{c.Label(), causeMeanings[c], counts[0][c], counts[1][c], counts[2][c]}); x.Valeurs+x.Ecarts+x.Evolution > 0 {
+		x, n := diffCause{Label: c.Label(), Meaning: causeMeanings[c]}, 0
+		for i := range counts {
+			x.Counts = append(x.Counts, counts[i][c])
+			n += counts[i][c]
+		}
+		if n > 0 {
 			v.Causes = append(v.Causes, x)
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
@@ -23,7 +24,7 @@ func (a *app) diffCmd() *cobra.Command {
 		Use:     "diff [A [B]]",
 		Aliases: []string{"differences"},
 		Short:   "What moved between two editions, and why",
-		Long: `What moved between two editions, and why: every value, gap and evolution that is not the same, with the figure before
+		Long: `What moved between two editions, and why: every value, gap, evolution and rank that is not the same, with the figure before
 and after, and its causes. A and B are editions or the beginning of their names; by default the published edition and
 the newest draft.
 
@@ -131,8 +132,8 @@ func (a *app) tellConventions(before, after *indicators.Edition, sees []string) 
 
 func diffJSON(w io.Writer, d *indicators.Differences) error {
 	counts := map[string]map[indicators.Cause]int{}
-	for _, objet := range []string{indicators.ObjetValeur, indicators.ObjetEcart, indicators.ObjetEvolution} {
-		counts[objet] = d.Counts(objet)
+	for _, o := range indicators.Objets {
+		counts[o.ID] = d.Counts(o.ID)
 	}
 	moved := d.Mouvements
 	if moved == nil {
@@ -158,23 +159,34 @@ func diffTable(out io.Writer, d *indicators.Differences) error {
 		fmt.Fprintf(w, "Aucune différence entre %s et %s : %d valeurs comparées.\n", d.De, d.A, d.Comparees)
 		return w.Flush()
 	}
-	values, gaps, evolutions := d.Counts(indicators.ObjetValeur), d.Counts(indicators.ObjetEcart), d.Counts(indicators.ObjetEvolution)
-	fmt.Fprintf(w, "De %s à %s : %d valeurs comparées.\n\n", d.De, d.A, d.Comparees)
-	fmt.Fprintln(w, "CAUSE\tVALEURS\tÉCARTS\tÉVOLUTIONS")
+	fmt.Fprintf(w, "De %s à %s : %d valeurs comparées.\n\nCAUSE", d.De, d.A, d.Comparees)
+	for _, o := range indicators.Objets {
+		fmt.Fprintf(w, "\t%s", strings.ToUpper(o.Titre))
+	}
+	fmt.Fprintln(w)
 	for _, c := range indicators.Causes {
-		if values[c]+gaps[c]+evolutions[c] > 0 {
-			fmt.Fprintf(w, "%s\t%d\t%d\t%d\n", c.Label(), values[c], gaps[c], evolutions[c])
+		line, n := c.Label(), 0
+		for _, o := range indicators.Objets {
+			line += fmt.Sprintf("\t%d", d.Counts(o.ID)[c])
+			n += d.Counts(o.ID)[c]
+		}
+		if n > 0 {
+			fmt.Fprintln(w, line)
 		}
 	}
-	fmt.Fprintf(w, "chiffres changés\t%d\t%d\t%d\n", len(d.Of(indicators.ObjetValeur)), len(d.Of(indicators.ObjetEcart)), len(d.Of(indicators.ObjetEvolution)))
+	fmt.Fprint(w, "chiffres changés")
+	for _, o := range indicators.Objets {
+		fmt.Fprintf(w, "\t%d", len(d.Of(o.ID)))
+	}
+	fmt.Fprintln(w)
 	header := "INDICATEUR\tZONE\tANNÉE\tSEXE\tRÉFÉRENCE\tAVANT\tAPRÈS\tDIFFÉRENCE\tCAUSE\tDÉTAIL"
 	fmt.Fprintf(w, "\nLes valeurs qui ont le plus changé, en proportion :\n%s\n", header)
 	for _, m := range indicators.Largest(d.Of(indicators.ObjetValeur), 10) {
 		diffLine(w, m)
 	}
-	for _, k := range []struct{ objet, title string }{{indicators.ObjetValeur, "Valeurs"}, {indicators.ObjetEcart, "Écarts"}, {indicators.ObjetEvolution, "Évolutions"}} {
-		if list := d.Of(k.objet); len(list) > 0 {
-			fmt.Fprintf(w, "\n%s :\n%s\n", k.title, header)
+	for _, o := range indicators.Objets {
+		if list := d.Of(o.ID); len(list) > 0 {
+			fmt.Fprintf(w, "\n%s :\n%s\n", o.Titre, header)
 			for _, m := range list {
 				diffLine(w, m)
 			}

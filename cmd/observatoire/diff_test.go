@@ -64,6 +64,17 @@ func TestDiff(t *testing.T) {
 	card := func(t *testing.T, dir string) {
 		rewrite(t, filepath.Join(dir, "cards/demo-qpv.yaml"), `(?m)^key: \[code\]`, "tokens: {\"3100\": non_disponible}\nkey: [code]")
 	}
+	withheld := func(t *testing.T, dir string) {
+		rewrite(t, filepath.Join(dir, "donnees/contrat-iris-2015.csv"), `(?m)^(13047D001;[^;]*;part_cmuc;F;2010;)21,4`, "${1}s")
+	}
+	decide := func(t *testing.T, dir string) {
+		if err := os.WriteFile(filepath.Join(dir, decisionsFile), []byte("garde;portee;auteur;motif;date\nmethodes_differentes;part_cmuc;comité;lu avec prudence;2020-01-01\n"), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	overtake := func(t *testing.T, dir string) {
+		rewrite(t, filepath.Join(dir, "donnees/contrat-veille-2015.csv"), `(?m)^(VAUBAN;[^;]*;revenu_median_uc;T;2009;)[0-9 ]+`, "${1}19329")
+	}
 	tests := []struct {
 		name   string
 		change []func(*testing.T, string)
@@ -81,6 +92,12 @@ func TestDiff(t *testing.T) {
 		{"a cell and the method of its quarter", []func(*testing.T, string){cell, method}, map[string]string{
 			"valeur part_cmuc 13047D001 F 2010": "donnees", "valeur part_cmuc QP013061 F 2010": "donnees+methode",
 			"valeur part_cmuc QP013061 H 2010": "methode"}, "donnees methode donnees+methode"},
+		{"a figure withheld", []func(*testing.T, string){withheld}, map[string]string{
+			"valeur part_cmuc 13047D001 F 2010": "donnees", "valeur part_cmuc QP013061 F 2010": "donnees"}, "donnees"},
+		{"a decision", []func(*testing.T, string){decide}, map[string]string{
+			"rang part_cmuc QP013061 F 2010": "decision", "rang part_cmuc QP013062 F 2010": "decision"}, "decision"},
+		{"the place of another quarter", []func(*testing.T, string){overtake}, map[string]string{
+			"valeur revenu_median_uc VAUBAN T 2009": "donnees", "rang revenu_median_uc VAUBAN T 2009": "donnees", "rang revenu_median_uc CROIZAT T 2009": "donnees"}, "donnees"},
 	}
 	for name, open := range stores {
 		t.Run(name, func(t *testing.T) {

@@ -188,7 +188,11 @@ func moved(r indicators.MethodRow, d indicators.Definition) string {
 	if r.Evolution == nil {
 		return ""
 	}
-	return fmt.Sprintf("%s depuis %d", difference(r.Evolution, r.UniteEcart, d), r.Depuis)
+	unit := r.UniteEcart
+	if r.Reference != "" && unit == "%" { // of a gap in %
+		unit = "points"
+	}
+	return fmt.Sprintf("%s depuis %d", difference(r.Evolution, unit, d), r.Depuis)
 }
 
 // verdict is that of the evolution, or what keeps it from being read.
