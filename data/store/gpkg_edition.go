@@ -310,7 +310,7 @@ func createTable(ctx context.Context, tx *sql.Tx, t *table, key string) error {
 	return err
 }
 
-// insertRows writes the rows of t by prepared statements of many rows each.
+// insertRows writes the rows of t by prepared statements of many rows each, while the next ones are made ready.
 func insertRows(ctx context.Context, tx *sql.Tx, t *table) error {
 	const maxParams = 32766 // of SQLite
 	n := len(t.fields)
@@ -320,44 +320,71 @@ func insertRows(ctx context.Context, tx *sql.Tx, t *table) error {
 		return tx.PrepareContext(ctx, fmt.Sprintf("INSERT INTO %s (%s) VALUES %s", quote(t.name), columnList(t.fields),
 			strings.Repeat(row+", ", rows-1)+row))
 	}
-	var full *sql.Stmt
-	args := make([]any, 0, batch*n)
-	for {
-		ok, err := t.next()
-		if err != nil {
-			return err
-		}
-		if ok {
-			if args, err = encodeRow(args, t); err != nil {
-				return err
-			}
-		}
-		switch {
-		case len(args) == batch*n:
-			if full == nil {
-				if full, err = prepare(batch); err != nil {
-					return err
-				}
-				defer full.Close()
-			}
-			if _, err := full.ExecContext(ctx, args...); err != nil {
-				return fmt.Errorf("%s: %w", t.name, err)
-			}
-			args = args[:0]
-		case !ok && len(args) > 0:
-			last, err := prepare(len(args) / n)
+
+	// Two batches take turns: one is written, the other filled.
+	ready, empty, failed := make(chan []any), make(chan []any, 2), make(chan error, 1)
+	empty <- nil
+	empty <- nil
+	go func() {
+		defer close(ready)
+		for args := range empty {
+			args, err := encodeRows(args[:0], t, batch*n)
 			if err != nil {
-				return err
+				failed <- err
+				return
 			}
-			defer last.Close()
-			if _, err := last.ExecContext(ctx, args...); err != nil {
-				return fmt.Errorf("%s: %w", t.name, err)
+			if len(args) > 0 {
+				ready <- args
+			}
+			if len(args) < batch*n {
+				return
 			}
 		}
-		if !ok {
-			return nil
+	}()
+	// Nobody reads the rows any more once this returns.
+	defer func() {
+		close(empty)
+		for range ready {
+		}
+	}()
+	var full *sql.Stmt
+	for args := range ready {
+		stmt := full
+		if rows := len(args) / n; rows < batch || full == nil {
+			var err error
+			if stmt, err = prepare(rows); err != nil {
+				return err
+			}
+			defer stmt.Close()
+			if rows == batch {
+				full = stmt
+			}
+		}
+		if _, err := stmt.ExecContext(ctx, args...); err != nil {
+			return fmt.Errorf("%s: %w", t.name, err)
+		}
+		empty <- args
+	}
+	select {
+	case err := <-failed:
+		return err
+	default:
+		return nil
+	}
+}
+
+// encodeRows appends the values of the next rows of t, until there are so many or the rows end.
+func encodeRows(args []any, t *table, values int) ([]any, error) {
+	for len(args) < values {
+		ok, err := t.next()
+		if err != nil || !ok {
+			return args, err
+		}
+		if args, err = encodeRow(args, t); err != nil {
+			return args, err
 		}
 	}
+	return args, nil
 }
 
 type querier interface {

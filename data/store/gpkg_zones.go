@@ -9,7 +9,6 @@ import (
 	"math"
 	"runtime"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -77,40 +76,49 @@ func readZones(ctx context.Context, db *sql.DB, set *geo.ZoneSet, near []orb.Bou
 	zones := cap(set.Zones)
 	// The place of a zone is its fid less 1, as we write them. It is not in a copy that someone has edited.
 	ours := first.Int64 == 1 && last.Int64 == int64(zones)
-	var where []string
+	condition := "fid BETWEEN ? AND ?"
+	var blocks [][]any // what the condition is told, a block of zones each
 	if near != nil && ours {
 		fids, err := fidsNear(ctx, db, tableName(set.Layer), near)
 		if err != nil {
 			return nil, fmt.Errorf("%s: its R-tree: %w", set.Layer, err)
 		}
 		zones = len(fids)
+		condition = "fid IN (?" + strings.Repeat(", ?", zoneBlock-1) + ")"
 		for block := range slices.Chunk(fids, zoneBlock) {
-			list := make([]byte, 0, 8*len(block))
-			for _, fid := range block {
-				list = append(strconv.AppendInt(list, fid, 10), ',')
+			list := make([]any, zoneBlock)
+			for i := range list {
+				list[i] = block[min(i, len(block)-1)] // the last one fills a block that is not whole
 			}
-			where = append(where, "fid IN ("+string(list[:len(list)-1])+")")
+			blocks = append(blocks, list)
 		}
 	} else {
 		for lo := first.Int64; lo <= last.Int64; lo += zoneBlock {
-			where = append(where, fmt.Sprintf("fid BETWEEN %d AND %d", lo, lo+zoneBlock-1))
+			blocks = append(blocks, []any{lo, lo + zoneBlock - 1})
 		}
 	}
 
-	blocks, fids, errs := make([][]geo.Zone, len(where)), make([][]int, len(where)), make([]error, len(where))
+	read, fids, errs := make([][]geo.Zone, len(blocks)), make([][]int, len(blocks)), make([]error, len(blocks))
 	var next atomic.Int64
 	var wg sync.WaitGroup
-	for range min(runtime.GOMAXPROCS(0), len(where)) {
+	for range min(runtime.GOMAXPROCS(0), len(blocks)) {
 		wg.Go(func() {
+			var query *sql.Stmt
 			conn, err := db.Conn(ctx)
-			if err != nil {
-				errs[0] = err
-				return
+			if err == nil {
+				defer conn.Close()
+				query, err = conn.PrepareContext(ctx, "SELECT fid, geom, code, nom, communes, membres, type FROM "+name+
+					" WHERE "+condition+" ORDER BY fid")
 			}
-			defer conn.Close()
+			if err == nil {
+				defer query.Close()
+			}
 			var d decoder
-			for i := int(next.Add(1)) - 1; i < len(where); i = int(next.Add(1)) - 1 {
-				if blocks[i], fids[i], errs[i] = readBlock(ctx, conn, name, where[i], &d); errs[i] != nil {
+			for i := int(next.Add(1)) - 1; i < len(blocks); i = int(next.Add(1)) - 1 {
+				if errs[i] = err; err == nil {
+					read[i], fids[i], errs[i] = readBlock(ctx, query, blocks[i], &d)
+				}
+				if errs[i] != nil {
 					return
 				}
 			}
@@ -122,7 +130,7 @@ func readZones(ctx context.Context, db *sql.DB, set *geo.ZoneSet, near []orb.Bou
 	}
 	set.Zones = slices.Grow(set.Zones[:0], zones)
 	at := make([]int, 0, zones)
-	for i, block := range blocks {
+	for i, block := range read {
 		set.Zones = append(set.Zones, block...)
 		at = append(at, fids[i]...)
 	}
@@ -139,8 +147,8 @@ func readZones(ctx context.Context, db *sql.DB, set *geo.ZoneSet, near []orb.Bou
 }
 
 // readBlock reads some zones, in the order of their fid.
-func readBlock(ctx context.Context, conn *sql.Conn, table, where string, d *decoder) (zones []geo.Zone, fids []int, err error) {
-	rows, err := conn.QueryContext(ctx, "SELECT fid, geom, code, nom, communes, membres, type FROM "+table+" WHERE "+where+" ORDER BY fid")
+func readBlock(ctx context.Context, query *sql.Stmt, which []any, d *decoder) (zones []geo.Zone, fids []int, err error) {
+	rows, err := query.QueryContext(ctx, which...)
 	if err != nil {
 		return nil, nil, err
 	}
