@@ -102,6 +102,12 @@ type layerFile struct {
 // zone without geometry is kept, known by its code alone. Of a file that spans several legal projections, the
 // zones of the most frequent one are kept. Every row without a code is in the error.
 func ReadLayer(ctx context.Context, path string, c *Card, layer geo.Layer) (*geo.ZoneSet, []Finding, error) {
+	return ReadLayerIn(ctx, path, c, layer, 0)
+}
+
+// ReadLayerIn is ReadLayer for a territory, told by its legal projection: of a file that spans several, it keeps the
+// zones of this one when there are any. A finding of the kind "projection" says how many were left out.
+func ReadLayerIn(ctx context.Context, path string, c *Card, layer geo.Layer, epsg int) (*geo.ZoneSet, []Finding, error) {
 	lf, err := readLayerFile(ctx, path, c.Layout.Sheet, c)
 	if err != nil {
 		return nil, nil, err
@@ -110,7 +116,7 @@ func ReadLayer(ctx context.Context, path string, c *Card, layer geo.Layer) (*geo
 		return nil, nil, err
 	}
 	base := filepath.Base(path)
-	legal, err := lf.keepLegal(path, base)
+	legal, err := lf.keepLegal(path, base, epsg)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -316,8 +322,9 @@ func (lf *layerFile) check(path string, c *Card) error {
 	return errors.Join(bad...)
 }
 
-// keepLegal finds the legal projection of most zones and drops the zones of the others.
-func (lf *layerFile) keepLegal(path, base string) (geo.CRS, error) {
+// keepLegal finds the legal projection of most zones, or the one wanted where a zone has it, and drops the zones of the
+// others.
+func (lf *layerFile) keepLegal(path, base string, want int) (geo.CRS, error) {
 	of := make([]geo.CRS, len(lf.features))
 	count := map[int]int{}
 	var best geo.CRS
@@ -334,7 +341,8 @@ func (lf *layerFile) keepLegal(path, base string) (geo.CRS, error) {
 			continue
 		}
 		of[i] = crs
-		if count[crs.EPSG]++; count[crs.EPSG] > count[best.EPSG] { // of two as frequent, the first one met
+		count[crs.EPSG]++
+		if crs.EPSG == want || (want == 0 || best.EPSG != want) && count[crs.EPSG] > count[best.EPSG] { // of two as frequent, the first one met
 			best = crs
 		}
 	}

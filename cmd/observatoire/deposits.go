@@ -412,7 +412,7 @@ func (d *deposit) readZones(ctx context.Context, path string, legal geo.CRS) (*o
 		card.Name = []string{d.zones.Name}
 	}
 	card.Layout.Sheet = d.zones.Layer
-	set, findings, err := ingest.ReadLayer(ctx, path, card, own.layer)
+	set, findings, err := ingest.ReadLayerIn(ctx, path, card, own.layer, legal.EPSG)
 	return own, set, findings, err
 }
 

@@ -148,12 +148,12 @@ func (a *app) codesOf(ctx context.Context, p *project, level string) func(string
 		if l.Level != level || l.File == "" {
 			continue
 		}
-		set, _, _, err := p.readLayer(ctx, l)
+		read, err := p.readLayer(ctx, l, p.territory())
 		if err != nil {
 			a.say("warning: the layer %s cannot be read, keys are not looked up in it: %v", l.layer(), err)
 			continue
 		}
-		for _, z := range set.Zones {
+		for _, z := range read.set.Zones {
 			codes[z.Code] = true
 			territory[departementOf(level, z.Code)] = true
 		}

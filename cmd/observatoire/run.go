@@ -344,19 +344,32 @@ func (r *reading) communes() *geo.ZoneSet {
 func (a *app) readLayers(ctx context.Context, p *project) (*reading, error) {
 	r := &reading{}
 	var errs []error
+	var read []layerRead
+	territory := p.territory()
 	for _, l := range p.withDrawn() {
 		if l.File == "" && l.Table == "" || p.Weights != nil && l.layer() == p.Weights.Layer {
 			continue
 		}
-		set, findings, stamp, err := p.readLayer(ctx, l)
+		one, err := p.readLayer(ctx, l, territory)
 		if err != nil {
 			errs = append(errs, err)
 			continue
 		}
-		a.say("layer %s: %d zones from %s", set.Layer, len(set.Zones), stamp.File)
-		r.sets = append(r.sets, *set)
-		r.files = append(r.files, stamp)
-		r.findings = append(r.findings, findings...)
+		read = append(read, one)
+	}
+	if territory == 0 && len(errs) == 0 {
+		errs = append(errs, p.settle(ctx, read)...)
+	}
+	for _, one := range read {
+		a.say("layer %s: %d zones from %s", one.set.Layer, len(one.set.Zones), one.stamp.File)
+		for _, f := range one.findings {
+			if f.Kind == "projection" {
+				a.say("layer %s: %s", one.set.Layer, f.Message)
+			}
+		}
+		r.sets = append(r.sets, *one.set)
+		r.files = append(r.files, one.stamp)
+		r.findings = append(r.findings, one.findings...)
 	}
 	if len(errs) == 0 {
 		for _, l := range p.Layers {
@@ -393,48 +406,114 @@ func (a *app) readLayers(ctx context.Context, p *project) (*reading, error) {
 	return r, nil
 }
 
-func (p *project) readLayer(ctx context.Context, l layerConfig) (*geo.ZoneSet, []ingest.Finding, fileStamp, error) {
+// A layerRead is a layer as its file gave it.
+type layerRead struct {
+	config   layerConfig
+	set      *geo.ZoneSet
+	findings []ingest.Finding
+	stamp    fileStamp
+}
+
+// spread says whether zones of other territories were left out of the layer.
+func (r *layerRead) spread() bool {
+	return slices.ContainsFunc(r.findings, func(f ingest.Finding) bool { return f.Kind == "projection" })
+}
+
+// territory is the legal projection of the communes studied, 0 when the project names none or they are of several.
+func (p *project) territory() int {
+	epsg := 0
+	for i, code := range p.Scope.Communes {
+		of := 2154
+		switch {
+		case strings.HasPrefix(code, "973"):
+			of = 2972
+		case strings.HasPrefix(code, "974"):
+			of = 2975
+		case strings.HasPrefix(code, "976"):
+			of = 4471
+		case strings.HasPrefix(code, "987"):
+			of = 3297
+		case strings.HasPrefix(code, "97"): // Guadeloupe, Martinique, Saint-Barthélemy, Saint-Martin
+			of = 5490
+		}
+		if i > 0 && of != epsg {
+			return 0
+		}
+		epsg = of
+	}
+	return epsg
+}
+
+// settle reads again the layers whose file spans several territories, such as the national file of the quarters, when
+// the others are all of one: that is the project's.
+func (p *project) settle(ctx context.Context, read []layerRead) (errs []error) {
+	epsg := 0
+	for i := range read {
+		if s := read[i].set; s.EPSG != 0 && !read[i].spread() {
+			if epsg != 0 && s.EPSG != epsg {
+				return nil // told with the two layers that differ
+			}
+			epsg = s.EPSG
+		}
+	}
+	for i := range read {
+		if epsg == 0 || read[i].set.EPSG == epsg || !read[i].spread() {
+			continue
+		}
+		var err error
+		if read[i], err = p.readLayer(ctx, read[i].config, epsg); err != nil {
+			errs = append(errs, err)
+		}
+	}
+	return errs
+}
+
+// readLayer reads a layer; of a file that spans several territories, that of the projection.
+func (p *project) readLayer(ctx context.Context, l layerConfig, epsg int) (layerRead, error) {
+	read := layerRead{config: l}
 	name := l.layer()
 	if l.Table != "" {
 		folder, err := os.MkdirTemp("", "observatoire-*")
 		if err != nil {
-			return nil, nil, fileStamp{}, err
+			return read, err
 		}
 		defer os.RemoveAll(folder)
 		if l.File, err = p.writeTable(ctx, l.Table, folder); err != nil {
-			return nil, nil, fileStamp{}, fmt.Errorf("layer %s: %w", name, err)
+			return read, fmt.Errorf("layer %s: %w", name, err)
 		}
 		l.Table = ""
-		set, findings, stamp, err := p.readLayer(ctx, l)
+		table := read.config
+		read, err := p.readLayer(ctx, l, epsg)
 		if err != nil { // the copy is gone when someone looks for it
 			err = fmt.Errorf("%s", strings.ReplaceAll(err.Error(), folder+string(filepath.Separator), ""))
 		}
-		return set, findings, stamp, err
+		read.config = table
+		return read, err
 	}
 	files, err := p.files(l.File)
 	if err != nil {
-		return nil, nil, fileStamp{}, fmt.Errorf("layer %s: %w", name, err)
+		return read, fmt.Errorf("layer %s: %w", name, err)
 	}
 	if len(files) > 1 {
-		return nil, nil, fileStamp{}, fmt.Errorf("layer %s: %s matches %d files: name one", name, l.File, len(files))
+		return read, fmt.Errorf("layer %s: %s matches %d files: name one", name, l.File, len(files))
 	}
 	path := files[0]
 	card, err := p.layerCard(l, path)
 	if err != nil {
-		return nil, nil, fileStamp{}, fmt.Errorf("layer %s: %w", name, err)
+		return read, fmt.Errorf("layer %s: %w", name, err)
 	}
 	var set *geo.ZoneSet
 	var findings []ingest.Finding
 	if card.Kind == "composition" {
 		set, err = composition(path, card, name)
 	} else {
-		set, findings, err = ingest.ReadLayer(ctx, path, card, name)
+		set, findings, err = ingest.ReadLayerIn(ctx, path, card, name, epsg)
 	}
 	if err != nil {
-		return nil, nil, fileStamp{}, err
+		return read, err
 	}
 	if card.Kind == "layer" && !set.Drawn() {
-		return nil, nil, fileStamp{}, fmt.Errorf("%s: none of its outlines encloses an area: export the layer again", path)
+		return read, fmt.Errorf("%s: none of its outlines encloses an area: export the layer again", path)
 	}
 	set.Layer, set.Schematic, set.Source = name, card.Schematic, card.ID
 	set.Title = l.Title
@@ -442,7 +521,9 @@ func (p *project) readLayer(ctx context.Context, l layerConfig) (*geo.ZoneSet, [
 		set.Title = fmt.Sprintf("%s, géographie au 01/01/%d", levelTitle(l.Level), l.Vintage)
 	}
 	sum, _, err := ingest.Digest(path)
-	return set, findings, fileStamp{Layer: name, File: ingest.Name(path), SHA256: sum, Zones: len(set.Zones)}, err
+	read.set, read.findings = set, findings
+	read.stamp = fileStamp{Layer: name, File: ingest.Name(path), SHA256: sum, Zones: len(set.Zones)}
+	return read, err
 }
 
 // writeTable copies a table of the store's database to a file, which is then read as any other.
