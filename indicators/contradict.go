@@ -24,6 +24,8 @@ type Statement struct {
 
 	// Sens is how the text places the value: "inférieur" or "supérieur" to that of Reference, or "minimum" among all zones.
 	Sens, Reference string
+
+	parMois bool // printed by the month
 }
 
 // A Decomposition says which figures add up to another.
@@ -34,11 +36,11 @@ type Decomposition struct {
 
 // A Contradiction is what cannot be true of two or more statements together.
 type Contradiction struct {
-	Genre   string // "deux_valeurs", "hors_des_sexes", "ecart", "somme", "sens", "echelle", "croissance", "zone_inconnue"
-	Lignes  string // of the statements, "709, 738"
-	Zone    string
-	Indic   string
-	Message string // in French
+	Genre   string `json:"genre"`  // "deux_valeurs", "hors_des_sexes", "ordre_des_sexes", "ecart", "somme", "sens", "echelle", "croissance", "zone_inconnue", "edition"
+	Lignes  string `json:"lignes"` // of the statements, "709, 738"
+	Zone    string `json:"zone"`
+	Indic   string `json:"indicateur"`
+	Message string `json:"message"` // in French
 }
 
 // growthIndicator is a mean yearly growth of the population, in % a year, between the two years it names.
@@ -47,22 +49,101 @@ const growthIndicator = "taux_croissance_annuel_moyen"
 // gapPrefix begins the indicator of a gap: "ecart_taux_chomage" is that of "taux_chomage".
 const gapPrefix = "ecart_"
 
+// monthly are incomes printed a month, and those a year that they are a twelfth of: two portraits of one document may use both.
+var monthly = map[string]string{"revenu_median_mensuel": "revenu_median_uc", gapPrefix + "revenu_median_mensuel": gapPrefix + "revenu_median_uc"}
+
+// yearly is a statement by the year.
+func (s Statement) yearly() Statement {
+	if id, ok := monthly[s.Indicateur]; ok {
+		s.Indicateur, s.Valeur, s.parMois = id, 12*s.Valeur, true
+		s.Unite = strings.Replace(s.Unite, "/mois", "/an", 1)
+	}
+	return s
+}
+
+// manyZones is how many other zones have to agree before one that does not is said to be alone, and farApart how many times one sex
+// has to pass the other in each of them.
+const (
+	manyZones = 3
+	farApart  = 2
+)
+
+// soleOrder tells a zone where one sex passes the other, when it is far the other way round everywhere else.
+func soleOrder(list []Statement) []Contradiction {
+	type pair struct{ f, h Statement }
+	pairs := map[string][]pair{} // by indicator
+	var ids []string
+	for _, f := range list {
+		h := find(list, f, "H")
+		if f.Sexe != "F" || !isShare(f.Unite) || h == nil || slices.ContainsFunc(pairs[f.Indicateur], func(p pair) bool { return p.f.Zone == f.Zone }) {
+			continue
+		}
+		if len(pairs[f.Indicateur]) == 0 {
+			ids = append(ids, f.Indicateur)
+		}
+		pairs[f.Indicateur] = append(pairs[f.Indicateur], pair{f, *h})
+	}
+	var out []Contradiction
+	for _, id := range ids {
+		for i, own := range pairs[id] {
+			high, low := own.f, own.h // what is said to be alone
+			if own.h.Valeur > own.f.Valeur {
+				high, low = own.h, own.f
+			}
+			others, agree := 0, high.Valeur > low.Valeur
+			for k, p := range pairs[id] {
+				if k == i {
+					continue
+				}
+				x, y := p.h, p.f
+				if high.Sexe == "H" {
+					x, y = p.f, p.h
+				}
+				others++
+				agree = agree && x.Valeur >= farApart*y.Valeur
+			}
+			if agree && others >= manyZones {
+				out = append(out, Contradiction{"ordre_des_sexes", joinLines(own.f, own.h), own.f.Zone, id, fmt.Sprintf(
+					"%s, %s : %s pour les femmes et %s pour les hommes, alors que dans les %d autres zones imprimées l'ordre est inverse, et du simple au double : les deux chiffres sont-ils échangés, ou l'un est-il d'un autre indicateur ?",
+					own.f.Zone, id, own.f.printed(), own.h.printed(), others)})
+			}
+		}
+	}
+	return out
+}
+
+func joinLines(ss ...Statement) string {
+	var lines []string
+	for _, s := range ss {
+		if !slices.Contains(lines, s.Ligne) {
+			lines = append(lines, s.Ligne)
+		}
+	}
+	return strings.Join(lines, ", ")
+}
+
 // Contradictions looks for what statements of a document cannot say together: two values of one figure, a total outside
 // what women and men have, a printed gap or sum that is not that of its terms, "lower" said of what is higher, a value ten
-// times another zone's, a growth that is no compound rate, a zone nobody knows. zones are the names known by level; a level that is not there is not checked.
+// times another zone's, a growth that is no compound rate, women and men the other way round in one zone alone, a zone nobody knows. zones are the names known by level; a level that is not there is not checked.
 func Contradictions(list []Statement, sums []Decomposition, zones map[string][]string) []Contradiction {
 	var out []Contradiction
 	say := func(genre, message string, ss ...Statement) {
-		var lines []string
-		for _, s := range ss {
-			if !slices.Contains(lines, s.Ligne) {
-				lines = append(lines, s.Ligne)
-			}
+		out = append(out, Contradiction{genre, joinLines(ss...), ss[0].Zone, ss[0].Indicateur, message})
+	}
+	list = slices.Clone(list)
+	for i := range list {
+		list[i] = list[i].yearly()
+	}
+	known, told := map[string]map[string]bool{}, map[[2]string]bool{}
+	for level, names := range zones {
+		known[level] = map[string]bool{}
+		for _, name := range names {
+			known[level][plainName(name)] = true
 		}
-		out = append(out, Contradiction{genre, strings.Join(lines, ", "), ss[0].Zone, ss[0].Indicateur, message})
 	}
 	for i, a := range list {
-		if names, ok := zones[a.Niveau]; ok && !slices.Contains(names, a.Zone) {
+		if names, ok := known[a.Niveau]; ok && !names[plainName(a.Zone)] && !told[[2]string{a.Niveau, a.Zone}] {
+			told[[2]string{a.Niveau, a.Zone}] = true
 			say("zone_inconnue", fmt.Sprintf("« %s » n'est pas une zone connue de niveau %s", a.Zone, a.Niveau), a)
 		}
 		for _, b := range list[i+1:] {
@@ -114,7 +195,7 @@ func Contradictions(list []Statement, sums []Decomposition, zones map[string][]s
 	for _, d := range sums {
 		out = append(out, sumContradiction(list, d)...)
 	}
-	return out
+	return append(out, soleOrder(list)...)
 }
 
 // gapContradiction checks a printed gap against every zone the text may compare to: none of them gives it.
@@ -175,7 +256,13 @@ func (s Statement) of(a Statement) bool {
 }
 
 // margin is half of the last digit printed.
-func (s Statement) margin() float64 { return 0.5*math.Pow(10, -float64(s.Decimales)) + 1e-9 }
+func (s Statement) margin() float64 {
+	margin := 0.5 * math.Pow(10, -float64(s.Decimales))
+	if s.parMois {
+		margin *= 12
+	}
+	return margin + 1e-9
+}
 
 func (s Statement) printed() string {
 	return strings.TrimSpace(FrenchNumber(s.Valeur, s.Decimales) + " " + s.Unite)

@@ -224,7 +224,7 @@ type reviewRow struct {
 }
 
 func (a *app) reviewCmd() *cobra.Command {
-	var id, which, as, by, why, format, comment string
+	var id, which, as, by, why, format, comment, document string
 	c := &cobra.Command{
 		Use:     "review",
 		Aliases: []string{"relire"},
@@ -235,13 +235,21 @@ of the anomaly changes, its figures and not its words: then it has to be decided
 it is published.
 
 --comment takes the code of a zone and notes, above the text of commentaires/CODE.md, who vouches for it, when, and the figures it was
-written on: the review of a later edition says which of them moved.`,
+written on: the review of a later edition says which of them moved.
+
+--against takes a table of the figures that a document prints (territoire, indicateur, valeur; niveau, base, sexe, annee, unite, ligne where
+they are known; sens and par_rapport_a for what its text says of one; partie_de, territoire:indicateur, for the parts of a total) and
+tells those that cannot be true together, and those that are not the producer's in the edition.`,
 		Example: `  observatoire review
   observatoire review --decide 1f0c22ab --as accepte --by "L. Martin" --why "vérifié auprès du producteur"
-  observatoire review --comment QP013061 --by "L. Martin"`,
+  observatoire review --comment QP013061 --by "L. Martin"
+  observatoire review --against portrait-2015.csv --format csv`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if format != "table" && format != "json" {
-				return usage{fmt.Errorf("--format %s: table or json", format)}
+			if format != "table" && format != "json" && (format != "csv" || document == "") {
+				return usage{fmt.Errorf("--format %s: table or json; csv with --against", format)}
+			}
+			if document != "" && (which != "" || comment != "") {
+				return usage{errors.New("--against FILE: on its own")}
 			}
 			if which == "" && (as != "" || why != "") {
 				return usage{errors.New("--as and --why go with --decide NUMBER")}
@@ -261,6 +269,9 @@ written on: the review of a later edition says which of them moved.`,
 				e, err := draftOrPublished(ctx, st, id)
 				if err != nil {
 					return err
+				}
+				if document != "" {
+					return a.against(e, document, format)
 				}
 				if comment != "" {
 					if err := p.signComment(e, comment, strings.TrimSpace(by), today()); err != nil {
@@ -296,7 +307,8 @@ written on: the review of a later edition says which of them moved.`,
 	c.Flags().StringVar(&by, "by", envOr("USER", ""), "who decides")
 	c.Flags().StringVar(&why, "why", "", "why")
 	c.Flags().StringVar(&comment, "comment", "", "code of a zone whose comment is written on the figures of the edition")
-	c.Flags().StringVar(&format, "format", "table", "table or json")
+	c.Flags().StringVar(&document, "against", "", "table of the figures that a document prints: what they contradict")
+	c.Flags().StringVar(&format, "format", "table", "table or json; with --against, csv too")
 	return c
 }
 

@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -234,5 +235,47 @@ func TestDecisionsAreReadFirst(t *testing.T) {
 	}
 	if strings.Contains(errs, "absent.geojson") {
 		t.Errorf("the layers were read before: %s", errs)
+	}
+}
+
+// The figures of a document are checked against each other and against the edition.
+func TestReviewAgainst(t *testing.T) {
+	dir := demoProject(t)
+	latestEdition(t, dir)
+	path := filepath.Join(t.TempDir(), "portrait.csv")
+	write := func(text string) {
+		t.Helper()
+		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("territoire;niveau;indicateur;sexe;annee;valeur;unite;page;sens;par_rapport_a;partie_de\n" +
+		"Fos sur Mer;commune;population;T;2015;15 859;habitants;1;;;\n" + // as the edition has it, spelt otherwise
+		"13047;commune;population;T;1999;39 983;habitants;2;;;\n" + // not 38 983
+		"La Rousse 9;iris;taux;T;2010;12;%;3;;;\n" +
+		"A;qpv;taux_b;T;2010;13;%;4;inférieur;B;\nB;ville;taux_b;T;2010;11;%;5;;;\n" +
+		"A;ville;ecoles;T;2010;3;nombre;6;;;C:ecoles\nB;ville;ecoles;T;2010;4;nombre;7;;;C:ecoles\nC;ville;ecoles;T;2010;8;nombre;8;;;\n" +
+		"A;ville;cout;T;2010;un million;EUR;9;;;\n")
+	code, out, errs := cli(t, "-C", dir, "review", "--against", path, "--format", "csv")
+	if code != 0 || !strings.Contains(errs, "ligne 10 : valeur « un million »") || !strings.Contains(errs, "8 figures, 2 of them of a producer") {
+		t.Errorf("exit %d: %s", code, errs)
+	}
+	got := map[string]string{}
+	for _, r := range readCSV(t, out) {
+		got[r["genre"]+" "+r["lignes"]] = r["message"]
+	}
+	for k, want := range map[string]string{"edition 2": "imprimé 39 983 habitants, l'édition a 38 983 habitants", "zone_inconnue 3": "La Rousse 9", "sens 4, 5": "dit inférieur", "somme 8, 6, 7": "font 7"} {
+		if !strings.Contains(strings.ReplaceAll(got[k], "\u202f", " "), want) {
+			t.Errorf("%s: %q, want %q", k, got[k], want)
+		}
+	}
+	if !strings.Contains(strings.Join(slices.Collect(maps.Keys(got)), " "), "zone_inconnue 4") || len(got) != 5 { // A is no quarter of the edition
+		t.Errorf("found: %v", got)
+	}
+	for _, tt := range []struct{ text, want string }{{"zone;valeur\na;1\n", "no column indicateur"}, {"zone;indicateur;valeur\na;b;c\n", "no figure that is a number"}} {
+		write(tt.text)
+		if code, _, errs := cli(t, "-C", dir, "review", "--against", path); code != exitRefused || !strings.Contains(errs, tt.want) {
+			t.Errorf("%q: exit %d, %s", tt.text, code, errs)
+		}
 	}
 }
