@@ -202,6 +202,7 @@ type suppressor struct {
 	out     []bool
 	x       []float64 // the other table that is being made
 	taken   []bool    // its moves use the cell
+	weights []float64
 	down    []float64 // how far down each primary count must stay open
 	reached float64   // how far down the last one that could not be covered could go
 	reach   reach
@@ -235,12 +236,13 @@ func newSuppressor(t *CountTable) *suppressor {
 	for i := range t.Cells {
 		s.x[i] = t.Cells[i].V
 		s.down = append(s.down, t.Cells[i].Down)
+		s.weights = append(s.weights, 1+math.Log2(1+max(0, t.Cells[i].V))/16)
 	}
 	return s
 }
 
 // weight is what withholding a count costs: one, and a little more for a larger one.
-func (s *suppressor) weight(c int) float64 { return 1 + math.Log2(1+max(0, s.t.Cells[c].V))/16 }
+func (s *suppressor) weight(c int) float64 { return s.weights[c] }
 
 // cost is what a move pays for using a cell; it may not when that is infinite.
 func (s *suppressor) cost(c int) float64 {
@@ -539,7 +541,7 @@ func (s *suppressor) partners(a, relation, base int, d []Term, most int) []Term 
 		Term
 		cost, v float64
 	}
-	var best []option
+	best := make([]option, 0, most+1)
 	terms := s.t.Axes[a].Relations[relation]
 	s.work += len(terms)
 	totals, total := 0, Term{}
@@ -547,12 +549,13 @@ func (s *suppressor) partners(a, relation, base int, d []Term, most int) []Term 
 		if x.Sign < 0 {
 			totals, total = totals+1, x
 		}
-		if slices.ContainsFunc(d, func(y Term) bool { return y.At == x.At }) {
-			continue
-		}
 		c := base + x.At*s.strides[a]
 		o := option{x, s.cost(c), s.x[c]}
-		if math.IsInf(o.cost, 1) {
+		// Most are dearer than the last that is kept: no more is asked of them.
+		if math.IsInf(o.cost, 1) || len(best) == most && (o.cost > best[most-1].cost || o.cost == best[most-1].cost && o.v < best[most-1].v) {
+			continue
+		}
+		if slices.ContainsFunc(d, func(y Term) bool { return y.At == x.At }) {
 			continue
 		}
 		// Among those that cost nothing, the largest have most room.
