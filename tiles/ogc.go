@@ -105,7 +105,7 @@ func (s *Server) formLinks(r *http.Request, contentType string) []link {
 // handleLanding is the first page, or for programs what the service offers.
 func (s *Server) handleLanding(w http.ResponseWriter, r *http.Request, p *published, q query) error {
 	if q["f"] != "json" {
-		return s.handlePage(w, r, p, q)
+		return s.handleFirstPage(w, r, p, q)
 	}
 	base := s.base(r)
 	return writeJSON(w, typeJSON, object{"title": p.title(s), "description": "Zones, tuiles et chiffres de l'édition " + p.edition.ID + ".", "attribution": p.attribution(p.layers),

@@ -53,6 +53,7 @@ type pageView struct {
 	Schematic bool
 	Warning   string // schematic contours
 	Notice    string // what could not be shown as asked
+	Absent    string // why the interactive map is not there
 
 	Indicateurs []option
 	Millesimes  []option
@@ -163,6 +164,7 @@ func (s *Server) handlePage(w http.ResponseWriter, r *http.Request, p *published
 	if s.o.Title != "" {
 		view.Title = s.o.Title
 	}
+	view.Absent = s.viewer.absent
 	var buf bytes.Buffer
 	if err := pageTemplate.ExecuteTemplate(&buf, "page", view); err != nil {
 		return fmt.Errorf("landing page: %w", err)

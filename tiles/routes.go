@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
 	"maps"
 	"net"
@@ -51,6 +52,8 @@ type Options struct {
 	LostAfter      time.Duration     // not ready once the store has been lost for so long; 0: ready as long as there is an edition
 	Editions       Editions          // where /editions/diff reads the editions it compares; nil: it compares none
 	OwnMetrics     bool              // /metrics is served elsewhere, by [Server.Metrics]
+	Viewer         fs.FS             // the interactive map, at "/"; nil: the page drawn by the server is there too
+	Background     *Background       // beneath the interactive map; nil: nothing
 }
 
 // A Server answers from the last snapshot it was given.
@@ -65,6 +68,7 @@ type Server struct {
 	vary         []string
 
 	operations []*operation
+	viewer     *viewer
 
 	lostAt   atomic.Int64 // Unix nanoseconds of when the store stopped answering; 0 while it answers
 	draining atomic.Bool
@@ -136,6 +140,7 @@ func NewServer(o Options) *Server {
 		s.vary[0] += ", Authorization"
 	}
 	s.closedPolicy = []string{s.policy(closedPolicy)}
+	s.viewer = newViewer(o.Viewer, o.Background)
 	s.operations = s.list()
 	s.metrics = newMetrics(s)
 	return s
@@ -183,7 +188,7 @@ func (s *Server) newServed(snap *Snapshot) *served {
 // seed digests all that an answer depends on besides its address: the edition, what is seen of it, the program, and
 // the page's own text, since a browser that keeps a page and is told it has not changed keeps the style that goes with it.
 func (s *Server) seed(snap *Snapshot, sees string) []byte {
-	sum := sha256.Sum256([]byte(strings.Join([]string{s.o.Version, pageSource, documentSource, pageCSS, s.o.Title, snap.edition.ID, snap.version, sees}, "\x00")))
+	sum := sha256.Sum256([]byte(strings.Join([]string{s.o.Version, pageSource, documentSource, pageCSS, s.viewer.digest, s.o.Title, snap.edition.ID, snap.version, sees}, "\x00")))
 	return sum[:]
 }
 
@@ -260,6 +265,7 @@ func (s *Server) Handler() http.Handler {
 		r.Use(s.limitRate())
 		r.Get("/editions/diff", s.data(&operation{path: "/editions/diff", hidden: true, h: s.handleDiff,
 			params: []*parameter{{name: "de", text: "Édition de départ."}, {name: "a", text: "Édition d'arrivée."}}}))
+		r.Get("/assets/*", s.handleViewerFile)
 		s.dataRoutes(r)
 		r.Route("/editions/{edition}", s.dataRoutes) // addresses whose answers never change
 	})
@@ -271,10 +277,12 @@ func (s *Server) list() []*operation {
 	const json = "application/json"
 	drawn := []*parameter{paramFigures, paramMillesime, paramSexe}
 	keys := []*parameter{paramIndicateur, paramCouche, paramZone, paramMillesime, paramSexe}
+	shown := []*parameter{{name: "indicateur", text: "Indicateur montré."}, paramMillesime, paramSexe, {name: "couche", text: "Couche colorée."}, paramVue}
 	items := append([]*parameter{paramBbox, paramBboxCRS, paramCRS, paramDatetime, paramLimitItems, paramOffset, paramCodes, paramNom, paramCommune, paramType}, drawn...)
 	list := []*operation{
 		{path: "/", id: "getLandingPage", tag: "Service", summary: "Page d'accueil.", types: []string{json}, forms: pageElse, h: s.handleLanding,
-			params: []*parameter{{name: "indicateur", text: "Indicateur montré."}, paramMillesime, paramSexe, {name: "couche", text: "Couche colorée."}, paramVue}},
+			params: shown},
+		{path: "/page", hidden: true, params: shown, h: s.handlePage}, // the same without script
 		{path: "/conformance", id: "getConformance", tag: "Service", summary: "Classes de conformité aux standards de l'OGC.", types: []string{json}, forms: orPage, h: s.handleConformance},
 		{path: "/api", id: "getAPI", tag: "Service", summary: "Ce document.", types: []string{typeOpenAPI}, forms: orPage, h: s.handleAPI},
 		{path: "/calibration", hidden: true, params: []*parameter{{name: "indicateur", text: "Indicateur montré."}}, h: s.handleCalibrationPage},
@@ -300,6 +308,9 @@ func (s *Server) list() []*operation {
 		{path: "/api/zones/{layer}/{code}", id: "getZone", tag: "Chiffres", summary: "Tout d'une zone : ses séries, ses écarts et ses recouvrements.", types: []string{json},
 			params: []*parameter{paramIndicateur, paramMillesime, paramSexe, paramMethodes}, h: s.handleZone},
 		{path: "/api/indicateurs", id: "getIndicateurs", tag: "Chiffres", summary: "Définitions des indicateurs et séries de l'édition.", types: []string{json}, h: s.handleIndicators},
+		{path: "/api/visionneuse", id: "getVisionneuse", tag: "Service", summary: "Ce que la carte interactive montre d'abord : couches, quartiers, choix de départ.", types: []string{json}, h: s.handleOverview},
+		{path: "/api/carte/{layer}", id: "getCarte", tag: "Chiffres", summary: "Un indicateur sur toute une couche, en colonnes : une par millésime, dans l'ordre des identifiants des tuiles.", types: []string{json},
+			params: []*parameter{paramIndicateur, paramSexe}, h: s.handleColumns},
 		{path: "/api/equipements", id: "getEquipements", tag: "Chiffres", summary: "Équipements des zones.", types: []string{json}, rows: "equipements",
 			params: []*parameter{paramZone, paramCouche, paramTheme, paramLimit, paramOffset}, h: s.handleFacilities},
 	}

@@ -24,6 +24,21 @@ type publicationConfig struct {
 	FrameAncestors []string      `yaml:"frame_ancestors"` // sites that may show the pages in a frame
 	Origins        []string      `yaml:"origins"`         // sites whose scripts may read the answers; all by default
 	Tokens         []tokenConfig `yaml:"tokens"`
+	Background     background    `yaml:"background"` // beneath the interactive map: none by default, and no other host is asked
+}
+
+// A background is a map of pictures drawn by others, such as the plan of the IGN.
+type background struct {
+	Tiles       string `yaml:"tiles"`       // address of a tile, with {z}, {x} and {y}
+	Attribution string `yaml:"attribution"` // what its producer asks to be written
+}
+
+// tiles is the background as the server takes it; nil when there is none.
+func (b background) tiles() *tiles.Background {
+	if b.Tiles == "" {
+		return nil
+	}
+	return &tiles.Background{Tiles: b.Tiles, Attribution: b.Attribution}
 }
 
 // A tokenConfig lets the bearer of a token see what came under some conventions.
@@ -63,6 +78,15 @@ func (p *project) checkPublication(path string) error {
 	for i, s := range p.Publication.Origins {
 		if !webSite.MatchString(s) || strings.Contains(s, "*") {
 			bad("origins[%d]: %q is not a site, such as https://carte.exemple.fr", i, s)
+		}
+	}
+	if b := p.Publication.Background; b != (background{}) {
+		if u, err := url.Parse(strings.NewReplacer("{z}", "1", "{x}", "1", "{y}", "1").Replace(b.Tiles)); err != nil || u.Scheme != "https" || u.Host == "" || strings.ContainsAny(u.Host, " ;,'") ||
+			!strings.Contains(b.Tiles, "{z}") || !strings.Contains(b.Tiles, "{x}") || !strings.Contains(b.Tiles, "{y}") {
+			bad("background.tiles: %q is not the address of a tile, such as https://tuiles.exemple.fr/{z}/{x}/{y}.png", b.Tiles)
+		}
+		if b.Attribution == "" {
+			bad("background.attribution: missing: what the producer of the background asks to be written on the map")
 		}
 	}
 	names, sums := map[string]bool{}, map[string]string{}

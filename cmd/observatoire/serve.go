@@ -137,7 +137,7 @@ func (a *app) serve(ctx context.Context, p *project, st store.Store, o serveOpti
 	}
 	defer closeLog()
 	to := tiles.Options{Title: p.Title, Version: build(), Logger: log, BaseURL: cmp.Or(o.baseURL, p.Publication.BaseURL), CacheBytes: o.cacheMB << 20,
-		FrameAncestors: p.Publication.FrameAncestors, Origins: p.Publication.Origins, Proxies: proxies, Rate: o.rate, LostAfter: o.lostAfter, Editions: st, OwnMetrics: o.metricsAddr != ""}
+		FrameAncestors: p.Publication.FrameAncestors, Origins: p.Publication.Origins, Proxies: proxies, Rate: o.rate, LostAfter: o.lostAfter, Editions: st, OwnMetrics: o.metricsAddr != "", Viewer: tiles.Viewer(), Background: p.Publication.Background.tiles()}
 	if o.access {
 		to.Access = log
 	}
