@@ -12,17 +12,29 @@ ifneq ($(wildcard ../shared/real/README.md),)
 export OBSERVATOIRE_REAL ?= $(abspath ../shared/real)
 endif
 
-.PHONY: build demo test clients check bench deps npm clean
+.PHONY: build viewer demo test clients check bench deps npm clean
 
-build:
+build: viewer
 	go build -o bin/observatoire ./cmd/observatoire
+
+# The interactive map, built by npm and embedded. Without npm the program says that it is not there.
+VIEWER := tiles/web/dist/viewer/index.html
+ifneq ($(shell command -v npm),)
+viewer: $(VIEWER)
+$(VIEWER): $(wildcard tiles/web/src/* tiles/web/*.json tiles/web/*.ts tiles/web/index.html)
+	cd tiles/web && { cmp -s package-lock.json node_modules/installed.json || { npm ci --ignore-scripts --silent && cp package-lock.json node_modules/installed.json; }; } && npm run --silent build -- --logLevel warn
+	@touch $@
+else
+viewer:
+	@echo "npm is not installed: the program is built without its interactive map"
+endif
 
 ADDR ?= :8080
 demo: build
 	./bin/observatoire demo --dir bin/demo --addr $(ADDR)
 
-# PostgreSQL, PostGIS, and the tools the results are checked with.
-PACKAGES := postgresql-15-postgis-3 gdal-bin proj-bin sqlite3
+# PostgreSQL, PostGIS, the tools the results are checked with, the browser the map is tried in.
+PACKAGES := postgresql-15-postgis-3 gdal-bin proj-bin sqlite3 chromium
 deps:
 	@if ! dpkg -s $(PACKAGES) >/dev/null 2>&1; then \
 	  $(SUDO) apt-get update -qq && \
@@ -39,7 +51,7 @@ npm:
 	@echo "npm is not installed: the checks of tiles and style against its packages are skipped"
 endif
 
-test: deps npm
+test: deps npm viewer
 	.ci/with-postgres go test -timeout 30m ./...
 
 CLIENTS := python3-owslib python3-qgis qgis-providers
@@ -50,7 +62,7 @@ clients: deps
 	OBSERVATOIRE_CLIENTS=1 go test -count=1 -run 'TestClients|TestGDAL' ./tiles
 
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
-check: deps npm
+check: deps npm viewer
 	@test -z "$$(gofmt -l .)" || { echo "gofmt:"; gofmt -l .; exit 1; }
 	go vet ./...
 	go run $(STATICCHECK) ./...
@@ -61,4 +73,4 @@ bench: deps
 	.ci/with-postgres .ci/bench
 
 clean:
-	rm -rf bin data/out
+	rm -rf bin data/out tiles/web/dist/viewer tiles/web/node_modules

@@ -2,6 +2,8 @@ module observatoire
 
 go 1.26.3
 
+ignore ./tiles/web/node_modules
+
 require (
 	github.com/apache/arrow/go/v17 v17.0.0
 	github.com/bodgit/sevenzip v1.6.5

@@ -75,6 +75,11 @@ var causeMeanings = map[indicators.Cause]string{
 
 // WriteDiff writes what moved between two editions as a page that stands alone: no other file, no other host.
 func WriteDiff(w io.Writer, title string, d *indicators.Differences, defs []indicators.Definition) error {
+	return diffTemplate.ExecuteTemplate(w, "diff", newDiffView(title, d, defs))
+}
+
+// newDiffView words the differences.
+func newDiffView(title string, d *indicators.Differences, defs []indicators.Definition) *diffView {
 	v := &diffView{CSS: template.CSS(pageCSS), Title: title, De: d.De, A: d.A, Notes: d.Notes, Compare: d.Comparees}
 	labels := map[string]indicators.Definition{}
 	for _, x := range defs {
@@ -153,22 +158,92 @@ func WriteDiff(w io.Writer, title string, d *indicators.Differences, defs []indi
 			v.Largest = append(v.Largest, row(m))
 		}
 	}
-	return diffTemplate.ExecuteTemplate(w, "diff", v)
+	return v
 }
 
-// handleDiff compares two editions of the store. Drafts are nobody's to see, but the one that is served; what partners gave
-// is in neither.
-func (s *Server) handleDiff(w http.ResponseWriter, r *http.Request, p *published, q query) error {
+// comparable are the editions of the store that may be shown: drafts are nobody's to see, but the one that is served.
+func (s *Server) comparable(ctx context.Context, p *published) ([]indicators.EditionInfo, error) {
 	if s.o.Editions == nil {
-		return notFound("Ce service n'a pas accès aux autres éditions.")
+		return nil, notFound("Ce service n'a pas accès aux autres éditions.")
 	}
-	list, err := s.o.Editions.Editions(r.Context())
+	list, err := s.o.Editions.Editions(ctx)
+	return slices.DeleteFunc(list, func(e indicators.EditionInfo) bool {
+		return e.Etat == indicators.Brouillon && e.ID != p.edition.ID
+	}), err
+}
+
+// handleComparable lists them.
+func (s *Server) handleComparable(w http.ResponseWriter, r *http.Request, p *published, _ query) error {
+	list, err := s.comparable(r.Context(), p)
 	if err != nil {
 		return err
 	}
-	list = slices.DeleteFunc(list, func(e indicators.EditionInfo) bool {
-		return e.Etat == indicators.Brouillon && e.ID != p.edition.ID
-	})
+	type edition struct {
+		ID    string `json:"id"`
+		Title string `json:"titre"`
+		Etat  string `json:"etat"`
+		Le    string `json:"publiee_le,omitempty"`
+	}
+	rows := make([]edition, len(list))
+	for i, e := range list {
+		rows[i] = edition{e.ID, e.Title, string(e.Etat), e.PublieeLe}
+	}
+	return writeJSON(w, typeJSON, object{"editions": rows})
+}
+
+// diffShown is how many movements of a kind are given to the viewer: those that moved most.
+const diffShown = 60
+
+// writeDiffJSON answers the differences as the viewer takes them, worded as the page words them.
+func writeDiffJSON(w http.ResponseWriter, v *diffView, d *indicators.Differences, defs []indicators.Definition) error {
+	type kind struct {
+		Title string `json:"titre"`
+		N     int    `json:"nombre"`
+	}
+	type cause struct {
+		Label   string `json:"cause"`
+		Meaning string `json:"sens"`
+		Counts  []int  `json:"nombres"` // by kind
+	}
+	type move struct {
+		Kind       string `json:"genre"`
+		Indicateur string `json:"indicateur"`
+		Zone       string `json:"zone"`
+		Couche     string `json:"couche"`
+		Annee      string `json:"annee"`
+		Sexe       string `json:"sexe"`
+		Reference  string `json:"reference"`
+		Avant      string `json:"avant"`
+		Apres      string `json:"apres"`
+		Difference string `json:"difference"`
+		Causes     string `json:"causes"`
+	}
+	kinds, causes, moves := []kind{}, []cause{}, []move{}
+	for _, k := range v.Kinds {
+		kinds = append(kinds, kind{k.Title, k.N})
+	}
+	for _, c := range v.Causes {
+		causes = append(causes, cause{c.Label, c.Meaning, c.Counts})
+	}
+	few := *d
+	few.Mouvements = nil
+	for _, o := range indicators.Objets {
+		few.Mouvements = append(few.Mouvements, indicators.Largest(d.Of(o.ID), diffShown)...)
+	}
+	for _, k := range newDiffView("", &few, defs).Kinds {
+		for _, x := range k.Rows {
+			moves = append(moves, move{k.Title, x.Indicateur, x.Zone, x.Couche, x.Annee, x.Sexe, x.Reference, x.Avant, x.Apres, x.Difference, x.Why})
+		}
+	}
+	return writeJSON(w, typeJSON, object{"de": v.De, "a": v.A, "notes": append([]string{}, v.Notes...), "comparees": v.Compare, "genres": kinds, "causes": causes, "mouvements": moves})
+}
+
+// handleDiff compares two editions of the store. What partners gave is in neither.
+func (s *Server) handleDiff(w http.ResponseWriter, r *http.Request, p *published, q query) error {
+	list, err := s.comparable(r.Context(), p)
+	if err != nil {
+		return err
+	}
 	var ids []string
 	for _, e := range list {
 		ids = append(ids, e.ID)
@@ -201,6 +276,9 @@ func (s *Server) handleDiff(w http.ResponseWriter, r *http.Request, p *published
 	}
 	var buf bytes.Buffer
 	defs := slices.Concat(two[0].Indicators, two[1].Indicators)
+	if q["f"] == "json" {
+		return writeDiffJSON(w, newDiffView("", d, defs), d, defs)
+	}
 	if err := WriteDiff(&buf, cmp.Or(s.o.Title, p.edition.Title), d, defs); err != nil {
 		return err
 	}

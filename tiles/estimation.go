@@ -168,6 +168,11 @@ func (s *Server) handleEstimation(w http.ResponseWriter, r *http.Request, p *pub
 	if err != nil {
 		return err
 	}
+	if d := q.integer(paramTampon); d > 0 {
+		if mp, err = geo.Buffer(mp, float64(d)); err != nil {
+			return badRequest("tampon", "Le tampon de %d m ne peut être tracé autour de ce périmètre.", d)
+		}
+	}
 	shape := geo.ZoneSet{Layer: drawnLevel + "-0", EPSG: epsg, Zones: []geo.Zone{{Code: drawnLevel, Name: "Périmètre dessiné", Geom: mp}}}
 	if err := r.Context().Err(); err != nil {
 		return err
@@ -192,7 +197,7 @@ func (s *Server) handleEstimation(w http.ResponseWriter, r *http.Request, p *pub
 	})
 	whole := *p.edition
 	whole.Layers = append(slices.Clip(whole.Layers), shape)
-	answer := object{"edition": p.edition.ID, "aire_m2": number(indicators.Some(geo.Area(mp))), "repare": nil,
+	answer := object{"edition": p.edition.ID, "aire_m2": number(indicators.Some(geo.Area(mp))), "repare": nil, "perimetre": lonLat(mp, crs),
 		"recouvrements": shareRows(&whole, sets), "estimations": indicators.SeriesRows(&whole, values)}
 	if fault.Kind != "" {
 		answer["repare"] = fault.Kind
@@ -260,4 +265,18 @@ func (p *published) beneath(ctx context.Context, shape *geo.ZoneSet) ([]indicato
 		return (a.Millesime-b.Millesime)*10000 + a.Vintage - b.Vintage
 	})
 	return sets, in, nil
+}
+
+// lonLat is a geometry of the legal projection as GeoJSON takes it.
+func lonLat(mp orb.MultiPolygon, crs geo.CRS) *geojson.Geometry {
+	out := mp.Clone()
+	for _, poly := range out {
+		for _, ring := range poly {
+			for i, pt := range ring {
+				lon, lat := crs.Inverse(pt[0], pt[1])
+				ring[i] = orb.Point{round7(lon), round7(lat)}
+			}
+		}
+	}
+	return geojson.NewGeometry(out)
 }

@@ -78,10 +78,11 @@ var (
 		say: "Sexe invalide : « %s ». Valeurs admises : F (femmes), H (hommes), T (ensemble)."}
 	paramMethodes = &parameter{name: "methodes", text: "all : toutes les méthodes, et non la seule retenue.", values: []string{"all"},
 		say: "Valeur inconnue de « methodes » : « %s ». Seule « all » est admise : toutes les méthodes, et non la seule retenue."}
-	paramDe    = &parameter{name: "de", text: "Couches ou niveaux de départ.", list: true}
-	paramVers  = &parameter{name: "vers", text: "Couches ou niveaux d'arrivée.", list: true}
-	paramTheme = &parameter{name: "theme", text: "Thème des équipements."}
-	paramVue   = &parameter{name: "vue", text: "Quartier montré."}
+	paramDe     = &parameter{name: "de", text: "Couches ou niveaux de départ.", list: true}
+	paramVers   = &parameter{name: "vers", text: "Couches ou niveaux d'arrivée.", list: true}
+	paramTheme  = &parameter{name: "theme", text: "Thème des équipements."}
+	paramTampon = &parameter{name: "tampon", text: "Distance, en mètres : le périmètre est ce qui en est à cette distance au plus.", integer: true, high: 5000}
+	paramVue    = &parameter{name: "vue", text: "Quartier montré."}
 )
 
 // query reads the parameters of a request: each given once, known to the operation, and what it should be.

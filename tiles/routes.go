@@ -264,7 +264,8 @@ func (s *Server) Handler() http.Handler {
 	r.Group(func(r chi.Router) {
 		r.Use(s.limitRate())
 		r.Get("/editions/diff", s.data(&operation{path: "/editions/diff", hidden: true, h: s.handleDiff,
-			params: []*parameter{{name: "de", text: "Édition de départ."}, {name: "a", text: "Édition d'arrivée."}}}))
+			params: []*parameter{{name: "de", text: "Édition de départ."}, {name: "a", text: "Édition d'arrivée."}, paramF}}))
+		r.Get("/editions/liste", s.data(&operation{path: "/editions/liste", hidden: true, h: s.handleComparable}))
 		r.Get("/assets/*", s.handleViewerFile)
 		s.dataRoutes(r)
 		r.Route("/editions/{edition}", s.dataRoutes) // addresses whose answers never change
@@ -304,7 +305,7 @@ func (s *Server) list() []*operation {
 		{path: "/tileMatrixSets/" + matrixSet, id: "getTileMatrixSet", tag: "Tuiles", summary: "La grille WebMercatorQuad.", types: []string{json}, h: s.handleMatrixSet},
 
 		{path: "/api/estimation", id: "postEstimation", tag: "Chiffres", summary: "Recouvrements et estimations d'un périmètre dessiné.", types: []string{json}, post: true,
-			params: []*parameter{paramIndicateur, paramMillesime, paramSexe}, h: s.handleEstimation},
+			params: []*parameter{paramIndicateur, paramMillesime, paramSexe, paramTampon}, h: s.handleEstimation},
 		{path: "/api/zones/{layer}/{code}", id: "getZone", tag: "Chiffres", summary: "Tout d'une zone : ses séries, ses écarts et ses recouvrements.", types: []string{json},
 			params: []*parameter{paramIndicateur, paramMillesime, paramSexe, paramMethodes}, h: s.handleZone},
 		{path: "/api/indicateurs", id: "getIndicateurs", tag: "Chiffres", summary: "Définitions des indicateurs et séries de l'édition.", types: []string{json}, h: s.handleIndicators},

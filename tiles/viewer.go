@@ -115,6 +115,7 @@ func (s *Server) handleViewerFile(w http.ResponseWriter, r *http.Request) {
 	h["Cache-Control"] = forever
 	h["Content-Type"] = a.header["Content-Type"]
 	h.Set("Vary", "Accept-Encoding")
+	h.Set("Content-Security-Policy", s.policy(s.viewer.policy)) // the map's worker asks for tiles under its own script's policy
 	if c != identity {
 		h.Set("Content-Encoding", c.String())
 	}
@@ -218,9 +219,9 @@ type columnYear struct {
 	Millesime  string                 `json:"millesime"`
 	Libelle    string                 `json:"libelle"`
 	Valeurs    []number               `json:"valeurs"`
-	Statuts    []indicators.Statut    `json:"statuts"`
-	Fiabilites []indicators.Fiabilite `json:"fiabilites"`
-	Estimees   []uint8                `json:"estimees"` // 1: an estimate
+	Statuts    []int                  `json:"statuts"` // bytes would be written in base64
+	Fiabilites []int                  `json:"fiabilites"`
+	Estimees   []int                  `json:"estimees"` // 1: an estimate
 	Ecarts     map[geo.Layer][]number `json:"ecarts"`
 }
 
@@ -254,15 +255,15 @@ func (s *Server) handleColumns(w http.ResponseWriter, r *http.Request, p *publis
 	references := map[geo.Layer]bool{}
 	for _, y := range p.years[id] {
 		col := p.column(id, &y)
-		out := columnYear{Millesime: yearParam(y), Libelle: indicators.LabelMillesime(y), Valeurs: make([]number, len(l.zones)), Statuts: make([]indicators.Statut, len(l.zones)),
-			Fiabilites: make([]indicators.Fiabilite, len(l.zones)), Estimees: make([]uint8, len(l.zones)), Ecarts: map[geo.Layer][]number{}}
+		out := columnYear{Millesime: yearParam(y), Libelle: indicators.LabelMillesime(y), Valeurs: make([]number, len(l.zones)), Statuts: make([]int, len(l.zones)),
+			Fiabilites: make([]int, len(l.zones)), Estimees: make([]int, len(l.zones)), Ecarts: map[geo.Layer][]number{}}
 		for i := range l.zones {
-			out.Statuts[i] = col.statut(i)
+			out.Statuts[i] = int(col.statut(i))
 			v := col.value(i)
 			if v == nil {
 				continue
 			}
-			out.Valeurs[i], out.Fiabilites[i] = number(v.Valeur()), v.Fiabilite
+			out.Valeurs[i], out.Fiabilites[i] = number(v.Valeur()), int(v.Fiabilite)
 			if v.Nature == indicators.Estimation {
 				out.Estimees[i] = 1
 			}

@@ -138,6 +138,7 @@ export interface Zone {
   series: SeriesRow[];
   ecarts: GapRow[];
   recouvrements: OverlapRow[];
+  commentaire: { texte: string; auteur?: string; date?: string; a_relire?: string } | null;
 }
 
 export interface Evolution {

@@ -135,6 +135,11 @@ export function cardParts(c: CardChoice, data: CardData, overview: Overview) {
   const rank = data.ranks.filter((x) => x.sexe === c.sexe && (!r?.millesime || x.millesime === r.millesime)).sort((a, b) => b.millesime - a.millesime)[0];
   if (rank?.rang && rank.sur > 1)
     parts.push(h("p", { class: "rang", "data-champ": "rang" }, `${rank.rang}${rank.rang === 1 ? "er" : "e"} sur ${rank.sur} quartiers, du plus haut au plus bas${(rank.ex_aequo ?? 1) > 1 ? ", à égalité ou indiscernable d'un autre" : ""}.`));
+  if (zone.commentaire) {
+    const n = zone.commentaire;
+    parts.push(h("section", { class: "commentaire", id: "commentaire" }, h("h3", {}, "Commentaire"), n.texte.split(/\n\s*\n/).map((t) => h("p", {}, t.replace(/^#+ /gm, "").replaceAll("**", ""))),
+      n.auteur || n.date ? h("p", { class: "petit" }, [n.auteur, n.date].filter(Boolean).join(", ")) : null, n.a_relire ? h("p", { class: "avis" }, `À relire : ${n.a_relire}`) : null));
+  }
   return { parts, figure: r, extras: () => extras(c, data, overview, r) };
 }
 

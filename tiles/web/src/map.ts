@@ -145,7 +145,7 @@ export class ZoneMap {
   }
 
   private static framing(overview: Overview): [number, number, number, number] {
-    const quarters = overview.quartiers.filter((q) => q.bornes && levelOf(q.couche) === "qpv");
+    const quarters = overview.quartiers.filter((q) => q.bornes && (levelOf(q.couche) === "qpv" || levelOf(q.couche) === "veille"));
     const boxes = (quarters.length ? quarters : overview.quartiers).map((q) => q.bornes).filter((b) => b !== null);
     if (!boxes.length) boxes.push(...overview.couches.map((c) => c.bornes).filter((b) => b !== null));
     if (!boxes.length) return [-5, 41, 10, 51];

@@ -48,8 +48,9 @@ interface Moves {
   a: string;
   notes: string[];
   comparees: number;
-  causes: { cause: string; sens: string; valeurs: number; ecarts: number; evolutions: number }[];
-  mouvements: { objet: string; indicateur: string; zone: string; couche: string; annee: string; sexe: string; reference: string; avant: string; apres: string; difference: string; causes: string }[];
+  genres: { titre: string; nombre: number }[];
+  causes: { cause: string; sens: string; nombres: number[] }[];
+  mouvements: { genre: string; indicateur: string; zone: string; couche: string; annee: string; sexe: string; reference: string; avant: string; apres: string; difference: string; causes: string }[];
 }
 
 async function moved(overview: Overview): Promise<HTMLElement[]> {
@@ -79,13 +80,17 @@ async function moved(overview: Overview): Promise<HTMLElement[]> {
 }
 
 function moves(m: Moves): HTMLElement[] {
-  const out: HTMLElement[] = [h("p", { id: "bouge-bilan" }, m.mouvements.length ? `${w.number(m.comparees, 0)} chiffres comparés ; ${w.number(m.causes.reduce((a, c) => Math.max(a, c.valeurs + c.ecarts + c.evolutions), m.mouvements.length), 0)} mouvements au moins, pour ces raisons :` : "Aucun chiffre n'a changé."), ...m.notes.map((n) => h("p", { class: "avis" }, n))];
+  const kinds = m.genres.map((g) => `${g.titre.toLowerCase()}${w.nbsp}: ${w.number(g.nombre, 0)}`).join(", ");
+  const out: HTMLElement[] = [h("p", { id: "bouge-bilan" }, m.mouvements.length ? `${w.number(m.comparees, 0)} chiffres comparés. Ont changé – ${kinds}.` : "Aucun chiffre n'a changé."), ...m.notes.map((n) => h("p", { class: "avis" }, n))];
   if (m.causes.length)
-    out.push(h("table", { id: "bouge-causes" }, h("thead", {}, h("tr", {}, h("th", { scope: "col" }, "Raison"), h("th", { scope: "col", class: "n" }, "Valeurs"), h("th", { scope: "col", class: "n" }, "Écarts"), h("th", { scope: "col", class: "n" }, "Évolutions"))),
-      h("tbody", {}, m.causes.map((c) => h("tr", {}, h("th", { scope: "row" }, c.cause, h("small", {}, c.sens)), h("td", { class: "n" }, w.number(c.valeurs, 0)), h("td", { class: "n" }, w.number(c.ecarts, 0)), h("td", { class: "n" }, w.number(c.evolutions, 0)))))));
-  if (m.mouvements.length)
-    out.push(h("h3", {}, "Les plus grands mouvements"), h("div", { class: "defile", tabindex: 0, role: "region", "aria-label": "Mouvements" }, h("table", { id: "bouge-liste" }, h("thead", {}, h("tr", {}, ["Territoire", "Indicateur", "Année", "Avant", "Après", "Différence", "Raison"].map((t, i) => h("th", { scope: "col", class: i > 2 && i < 6 ? "n" : null }, t)))),
-      h("tbody", {}, m.mouvements.map((x) => h("tr", {}, h("th", { scope: "row" }, x.zone, h("small", {}, x.couche + (x.reference ? ` – écart à ${x.reference}` : ""))), h("td", {}, `${x.indicateur}${x.sexe && x.sexe !== "ensemble" ? `, ${x.sexe}` : ""}`), h("td", {}, x.annee), h("td", { class: "n" }, x.avant), h("td", { class: "n" }, x.apres), h("td", { class: "n" }, x.difference), h("td", {}, x.causes)))))));
+    out.push(h("h3", {}, "Pourquoi"), h("div", { class: "defile", tabindex: 0, role: "region", "aria-label": "Raisons des mouvements" }, h("table", { id: "bouge-causes" }, h("thead", {}, h("tr", {}, h("th", { scope: "col" }, "Raison"), m.genres.map((g) => h("th", { scope: "col", class: "n" }, g.titre)))),
+      h("tbody", {}, m.causes.map((c) => h("tr", {}, h("th", { scope: "row" }, c.cause, h("small", {}, c.sens)), c.nombres.map((n) => h("td", { class: "n" }, w.number(n, 0)))))))));
+  for (const g of m.genres) {
+    const list = m.mouvements.filter((x) => x.genre === g.titre);
+    if (!list.length) continue;
+    out.push(h("h3", {}, list.length < g.nombre ? `${g.titre} : les ${list.length} plus grands mouvements` : g.titre), h("div", { class: "defile", tabindex: 0, role: "region", "aria-label": `Mouvements, ${g.titre}` }, h("table", { "data-genre": g.titre }, h("thead", {}, h("tr", {}, ["Territoire", "Indicateur", "Année", "Avant", "Après", "Différence", "Raison"].map((t, i) => h("th", { scope: "col", class: i > 2 && i < 6 ? "n" : null }, t)))),
+      h("tbody", {}, list.map((x) => h("tr", {}, h("th", { scope: "row" }, x.zone, h("small", {}, x.couche + (x.reference ? ` – référence : ${x.reference}` : ""))), h("td", {}, `${x.indicateur}${x.sexe && x.sexe !== "ensemble" ? `, ${x.sexe}` : ""}`), h("td", {}, x.annee), h("td", { class: "n" }, x.avant), h("td", { class: "n" }, x.apres), h("td", { class: "n" }, x.difference), h("td", {}, x.causes)))))));
+  }
   out.push(h("p", {}, h("a", { href: `editions/diff?${new URLSearchParams({ de: m.de, a: m.a })}` }, "Tous les mouvements, sur une page à imprimer")));
   return out;
 }
