@@ -51,7 +51,7 @@ type Definition struct {
 	Under      float64         `yaml:"under,omitempty" json:"under,omitempty"`
 	Thresholds map[int]float64 `yaml:"thresholds,omitempty" json:"thresholds,omitempty"`
 
-	Unbounded bool `yaml:"unbounded,omitempty" json:"unbounded,omitempty"` // a percentage that may lie outside 0–100
+	Unbounded bool `yaml:"unbounded,omitempty" json:"unbounded,omitempty"` // a percentage that may lie outside 0–100, a count that may be negative
 	// Registre says that it is of a register: known of the zones it names only, and compared to nothing.
 	Registre bool `yaml:"-" json:"registre,omitempty"`
 

@@ -27,6 +27,7 @@ func (c *computation) review(r Result) []Alerte {
 	compared.Add(c.Columns)
 	out = append(out, compared.Alertes()...)
 	out = append(out, reviewSeries(r)...)
+	out = append(out, reviewBounds(r)...)
 	return append(out, c.reviewIdentical(r)...)
 }
 
@@ -203,6 +204,60 @@ func reviewSeries(r Result) []Alerte {
 	for id, n := range unknown {
 		out = append(out, Alerte{ID: "millesime:" + id, Kind: "millesime", Gravite: "attention", Objet: id,
 			Message: fmt.Sprintf("%s : %d valeur(s) dont le producteur ne donne pas le millésime ; ni écart, ni rang", defs[id].Label, n)})
+	}
+	return out
+}
+
+// roundingOver is how far over 100 a percentage may be whose two terms are each an estimate of the census.
+const roundingOver = 5
+
+// reviewBounds holds back the figures to be shown that cannot be: a percentage under 0 or well over 100, a count under 0.
+func reviewBounds(r Result) []Alerte {
+	const said = 6
+	type column struct {
+		indicateur, kind string
+		millesime        int
+	}
+	defs := map[string]*Definition{}
+	for i := range r.Indicators {
+		defs[r.Indicators[i].ID] = &r.Indicators[i]
+	}
+	found := map[column][]string{}
+	for i := range r.Values {
+		v := &r.Values[i]
+		d := defs[v.Indicateur]
+		if !v.Retenue || v.Statut != Disponible || d.Unbounded {
+			continue
+		}
+		at := column{v.Indicateur, "", v.Millesime}
+		switch {
+		case d.Unit == "%" && (v.V < 0 || v.V > 100+roundingOver):
+			at.kind = "bornes"
+		case d.Rule == Somme && v.V < 0:
+			at.kind = "negatif"
+		default:
+			continue
+		}
+		figure := fmt.Sprintf("%s : %s", v.Code, FrenchNumber(v.V, d.Decimals))
+		if v.Sexe != "T" {
+			figure = fmt.Sprintf("%s (%s) : %s", v.Code, v.Sexe, FrenchNumber(v.V, d.Decimals))
+		}
+		found[at] = append(found[at], figure+" ("+v.Source+")")
+	}
+	var out []Alerte
+	for at, figures := range found {
+		what, cause := "hors de 0 à 100 %", "un effectif pris pour une part, une virgule décimale perdue, ou un dénominateur d'une autre année"
+		if at.kind == "negatif" {
+			what, cause = "négatives, alors que ce sont des effectifs", "un code d'absence (-1, -999), ou une différence mise à la place du chiffre"
+		}
+		list := strings.Join(figures[:min(said, len(figures))], " ; ")
+		if more := len(figures) - said; more > 0 {
+			list += fmt.Sprintf(" et %d de plus", more)
+		}
+		d := defs[at.indicateur]
+		out = append(out, Alerte{ID: fmt.Sprintf("%s:%s:%d", at.kind, at.indicateur, at.millesime), Kind: at.kind, Gravite: "bloquante", Objet: at.indicateur,
+			Message: fmt.Sprintf("%s, %s : %d valeur(s) à publier sont %s : %s. Cause probable : %s. À faire : corriger le fichier, ou la cellule dans corrections.csv (retirer) ; "+
+				"si l'indicateur peut prendre ces valeurs, unbounded: true dans sa définition.", d.Label, LabelMillesime(at.millesime), len(figures), what, list, cause)})
 	}
 	return out
 }
