@@ -13,7 +13,7 @@ import (
 type Guard struct {
 	ID        string   `yaml:"id"`
 	Rule      string   `yaml:"rule"`       // one of [GuardRules]
-	Variables []string `yaml:"variables"`  // those it is about; a final * stands for any ending; none: all
+	Variables []string `yaml:"variables"`  // those it is about, or the id of an indicator made of several; a final * stands for any ending; none: all
 	Cards     []string `yaml:"cards"`      // as for variables: ids of cards
 	Levels    []string `yaml:"levels"`     // levels of zones it is not about
 	Millesime []int    `yaml:"millesimes"` // years of the rule
@@ -87,6 +87,8 @@ type origin struct {
 	card, variable, exploitation string
 	enquetes                     []int
 	breaks                       []Break
+
+	indicateur string // asked of, that the variable is a term of
 }
 
 // guards look at comparisons.
@@ -143,7 +145,7 @@ func newGuards(in *Input, values []Value) *guards {
 		if g.origins[where] == nil {
 			g.origins[where] = map[int][]origin{}
 		}
-		o := origin{s.Card, c.Variable, c.Exploitation, c.Enquetes, s.Breaks}
+		o := origin{card: s.Card, variable: c.Variable, exploitation: c.Exploitation, enquetes: c.Enquetes, breaks: s.Breaks}
 		if !slices.ContainsFunc(g.origins[where][mil], func(x origin) bool { return x.card == o.card && x.variable == o.variable }) {
 			g.origins[where][mil] = append(g.origins[where][mil], o)
 		}
@@ -182,6 +184,7 @@ func (g *guards) origin(def *Definition, v *Value) *origins {
 	for name := range strings.SplitSeq(v.Source, " ; ") {
 		for _, o := range g.origins[strings.TrimSuffix(name, corrected)][v.Millesime] {
 			if slices.Contains(vars, o.variable) {
+				o.indicateur = def.ID
 				x.list = append(x.list, o)
 			}
 		}
@@ -216,7 +219,9 @@ func (g Guard) concern(list []origin, level string) bool {
 	if len(g.Variables) == 0 && len(g.Cards) == 0 {
 		return true
 	}
-	return slices.ContainsFunc(list, func(o origin) bool { return matches(g.Variables, o.variable) && matches(g.Cards, o.card) })
+	return slices.ContainsFunc(list, func(o origin) bool {
+		return (matches(g.Variables, o.variable) || slices.Contains(g.Variables, o.indicateur)) && matches(g.Cards, o.card)
+	})
 }
 
 // Applies says whether a guard may refuse a comparison of a card's variable: that of a census figure or not, of the complementary

@@ -253,3 +253,28 @@ func TestConcentrationAndSexes(t *testing.T) {
 		t.Errorf("women and men: %+v", r.EcartsSexe)
 	}
 }
+
+// A guard names a variable, or an indicator that is made of several.
+func TestGuardOfAnIndicator(t *testing.T) {
+	in := Input{Sources: []Source{{ID: "s", Card: "fiche", File: "f.csv"}}, Columns: []Column{
+		{Source: "s", Variable: "assures", Millesime: 2019, Header: "A"}, {Source: "s", Variable: "beneficiaires", Millesime: 2019, Header: "B"}}}
+	g := newGuards(&in, nil)
+	v := Value{Key: Key{Millesime: 2019}, Source: "f.csv : B ; f.csv : A"}
+	for _, tt := range []struct {
+		indicateur string
+		variables  []string
+		cards      []string
+		want       bool
+	}{
+		{"part_beneficiaires", []string{"part_beneficiaires"}, nil, true},
+		{"part_beneficiaires", []string{"part_beneficiaires"}, []string{"autre"}, false},
+		{"part_beneficiaires", []string{"assures"}, nil, true},
+		{"part_beneficiaires", []string{"part_autre"}, nil, false},
+		{"part_autre", []string{"part_beneficiaires"}, nil, false},
+	} {
+		def := &Definition{ID: tt.indicateur, Numerator: []string{"beneficiaires"}, Denominator: []string{"assures"}}
+		if got := (Guard{Variables: tt.variables, Cards: tt.cards}).concern(g.of(def, &v), ""); got != tt.want {
+			t.Errorf("%s, guard on %v of %v: %v", tt.indicateur, tt.variables, tt.cards, got)
+		}
+	}
+}

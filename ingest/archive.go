@@ -80,7 +80,7 @@ func zipKind(z *zip.Reader) string {
 	switch {
 	case has["[Content_Types].xml"]:
 		return "office"
-	case has["content.xml"] && has["mimetype"]:
+	case has["mimetype"] && (has["content.xml"] || has["META-INF/manifest.xml"]): // whole or damaged
 		return "opendocument"
 	}
 	return "archive"

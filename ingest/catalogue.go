@@ -18,11 +18,13 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"unicode"
 	"unicode/utf8"
 
 	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
 	"github.com/goccy/go-yaml/parser"
+	"golang.org/x/text/unicode/norm"
 
 	"observatoire/indicators"
 )
@@ -513,12 +515,43 @@ func LoadCard(name string, b []byte) (*Card, error) {
 	return c, nil
 }
 
+// levelName is what a level may be called: its name is in those of files, tables and addresses, and joins cards, layers and conventions.
+var levelName = regexp.MustCompile(`^[a-z][a-z0-9_]*$`)
+
+// CheckLevel says what is wrong with the name of a level; empty is nothing to say.
+func CheckLevel(level string) error {
+	if level == "" || levelName.MatchString(level) {
+		return nil
+	}
+	plain := strings.Map(func(r rune) rune {
+		switch {
+		case unicode.Is(unicode.Mn, r):
+			return -1
+		case r >= 'a' && r <= 'z', r >= '0' && r <= '9':
+			return r
+		}
+		return '_'
+	}, norm.NFD.String(strings.ToLower(strings.TrimSpace(level))))
+	if plain = strings.Trim(plain, "_"); !levelName.MatchString(plain) {
+		plain = "residence"
+	}
+	return fmt.Errorf("%q: small letters without accents, digits and _, the same everywhere, such as %s", level, plain)
+}
+
 // check finds what a card lacks or contradicts.
 func (c *Card) check() error {
 	var bad []error
 	no := func(format string, args ...any) { bad = append(bad, fmt.Errorf(format, args...)) }
 	if c.ID == "" {
 		no("id: missing: a short name of the card, such as filosofi-iris")
+	}
+	if err := CheckLevel(c.Level); err != nil {
+		no("level: %w", err)
+	}
+	for _, word := range slices.Sorted(maps.Keys(c.Levels)) {
+		if err := CheckLevel(c.Levels[word].Level); err != nil {
+			no("levels: %s: %w", word, err)
+		}
 	}
 	switch c.Kind {
 	case "table":

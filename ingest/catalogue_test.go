@@ -29,6 +29,8 @@ func TestLoadCardSaysWhereItIsWrong(t *testing.T) {
 		{"bad offset", "edition+1", "edition1", "no rule for a year"},
 		{"not a year", "edition+1", "20", "20 is not a year"},
 		{"bad kind", "kind: table", "kind: tableau", `kind: "tableau": one of table, layer, composition, passage, reference`},
+		{"accents in a level", "level: iris", "level: Îlot regroupé", `level: "Îlot regroupé": small letters without accents, digits and _, the same everywhere, such as ilot_regroupe`},
+		{"a dash in a level", "level: iris", "level: iris-2016", `such as iris_2016`},
 		{"no key", "key: [IRIS]", "drop: [Total]", "key: missing"},
 		{"sex", `"MED{AA}"`, `{Z: "MED{AA}"}`, `"Z" is no sex`},
 		{"year in no name", `"MED{AA}", millesime: edition`, "MED, millesime: column", "which has no {AA}"},

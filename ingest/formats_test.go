@@ -70,6 +70,8 @@ func TestODS(t *testing.T) {
 			`<table:table-row table:number-rows-repeated="1000000000"><table:table-cell/></table:table-row><table:table-row>` + one + `</table:table-row>`),
 		`: sheet "F": after row 1: damaged workbook (number "douze"): open it, save it again`: sheet(`<table:table-row>` + one + `</table:table-row>` +
 			`<table:table-row><table:table-cell office:value-type="float" office:value="douze"/></table:table-row>`),
+		`: damaged workbook (content.xml: missing): open it, save it again`: zipped(t, packed{"mimetype", []byte("application/vnd.oasis.opendocument.spreadsheet")},
+			packed{"META-INF/manifest.xml", []byte("<manifest/>")}),
 		`: damaged workbook (content.xml: `:    ods(t, `<office:spreadsheet><table:table table:name="F"></office:spreadsheet`),
 		`: no sheet "G": the workbook has "F"`: sheet(""),
 	} {

@@ -76,6 +76,12 @@ func TestProjectGuards(t *testing.T) {
 	if review := must(t, "-C", dir, "review", "--edition", id); !strings.Contains(review, "garde du projet") {
 		t.Errorf("the review does not name the guard of the project:\n%s", review)
 	}
+	if err := os.WriteFile(path, []byte(strings.Replace(text, "  rule:", "  variables: [inconnue]\n  rule:", 1)), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if review := must(t, "-C", dir, "review", "--edition", latestEdition(t, dir)); !strings.Contains(review, "elle ne concerne aucun chiffre du projet : voir ses variables (inconnue)") {
+		t.Errorf("the review does not say that the guard is about nothing:\n%s", review)
+	}
 	for _, tt := range []struct{ text, want string }{
 		{"- id: x\n  rule: nulle\n  sentence: a\n  source: b\n", `guards.yaml: x: rule: "nulle": one of enquetes`},
 		{"- id: x\n  rule: consecutifs\n  sentence: a\n", "guards.yaml: x: sentence and source are needed"},

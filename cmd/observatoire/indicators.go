@@ -104,7 +104,7 @@ func (p *project) document(d indicators.Definition, guards []indicators.Guard) d
 			}
 		}
 		for _, g := range guards {
-			if !slices.ContainsFunc(s.Variables, func(v string) bool { return g.Applies(card.ID, v, s.census, s.complementary) }) {
+			if !slices.ContainsFunc(append(slices.Clone(s.Variables), d.ID), func(v string) bool { return g.Applies(card.ID, v, s.census, s.complementary) }) {
 				continue
 			}
 			text := fmt.Sprintf("%s : %s (%s)", g.ID, g.General(), g.Source)

@@ -228,6 +228,8 @@ func (p *project) check(path string) error {
 		switch {
 		case l.Level == "":
 			bad("layers[%d]: level: missing, such as iris, qpv, commune", i)
+		case ingest.CheckLevel(l.Level) != nil:
+			bad("layers[%d]: level: %w", i, ingest.CheckLevel(l.Level))
 		case l.Vintage < 1900 || l.Vintage > 2100:
 			bad("layers[%d] (%s): vintage: %d is not a year: the year of the boundaries, such as 2016", i, l.Level, l.Vintage)
 		case l.Since != 0 && (l.Since < 1900 || l.Since > l.Vintage):

@@ -287,6 +287,7 @@ func badKeys() []badInput {
 		{name: "key: a code that a spreadsheet made a power of ten", make: all(wide, add(communes, "1,3E+04;Istres;population;T;2015;1;;\n"))},
 		{name: "key: a year that a spreadsheet made a day", make: cell("E2", day)},
 		{name: "key: a figure that a spreadsheet made a day", make: figures("QP013061;Le Prépaou;population;T;2015;mars-12;l. 683;\n")},
+		{name: "deposit: card of a level with an accent", make: swap("cards/demo-ops.yaml", "level: residence", "level: Résidence sociale")},
 		{name: "deposit: card of another level", make: swap("cards/demo-ops.yaml", "level: residence", "level: commune")},
 		{name: "deposit: codes of communes for residences", make: swap(depot, "RES-01;", "13047;", "RES-02;", "13063;")},
 		{name: "deposit: zones that the card's level has already", make: all(swap("cards/demo-ops.yaml", "level: residence", "level: qpv"))},

@@ -33,6 +33,7 @@ func badProjects() []badInput {
 		{name: "project: no tables", make: put(projectFile, "title: x\nlayers:\n  - {card: demo-contours, level: qpv, vintage: 2015, file: "+qpvLayer+"}\n")},
 		{name: "project: layers that are a map", make: put(projectFile, "title: x\nlayers: {level: qpv}\n")},
 		{name: "project: layer without level", make: config("level: qpv, vintage: 2015, file", "vintage: 2015, file")},
+		{name: "project: level with an accent", make: config("level: qpv, vintage: 2015, file", "level: quartier_vécu, vintage: 2015, file")},
 		{name: "project: layer without vintage", make: config("level: qpv, vintage: 2015, file", "level: qpv, file")},
 		{name: "project: vintage in words", make: config("level: qpv, vintage: 2015", "level: qpv, vintage: l'an dernier")},
 		{name: "project: vintage of two digits", make: config("level: qpv, vintage: 2015", "level: qpv, vintage: 15")},

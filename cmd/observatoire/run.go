@@ -215,10 +215,25 @@ func (a *app) run(ctx context.Context, p *project, st store.Store) (_ *indicator
 		}
 	}
 	e.Alertes = append(e.Alertes, alerts...)
+	cards := map[string]string{}
+	for _, s := range sources {
+		cards[s.ID] = s.Card
+	}
 	for _, g := range guards {
 		if slices.Contains(ownGuards, g.ID) {
-			e.Alertes = append(e.Alertes, indicators.Alerte{ID: "garde:" + g.ID, Kind: "garde", Gravite: "information", Objet: g.ID,
-				Message: fmt.Sprintf("garde du projet : %s (%s)", g.Sentence, g.Source)})
+			x := indicators.Alerte{ID: "garde:" + g.ID, Kind: "garde", Gravite: "information", Objet: g.ID,
+				Message: fmt.Sprintf("garde du projet : %s (%s)", g.Sentence, g.Source)}
+			if !slices.ContainsFunc(columns, func(c indicators.Column) bool {
+				complementary := c.Exploitation == "complementaire"
+				return g.Applies(cards[c.Source], c.Variable, c.Census, complementary) || slices.ContainsFunc(p.definitions, func(d indicators.Definition) bool {
+					return slices.Contains(d.Variables(), c.Variable) && g.Applies(cards[c.Source], d.ID, c.Census, complementary)
+				})
+			}) {
+				x.Gravite = "attention"
+				x.Message += fmt.Sprintf(" ; elle ne concerne aucun chiffre du projet : voir ses variables (%s) et ses fiches (%s) dans %s",
+					cmp.Or(strings.Join(g.Variables, ", "), "toutes"), cmp.Or(strings.Join(g.Cards, ", "), "toutes"), guardsFile)
+			}
+			e.Alertes = append(e.Alertes, x)
 		}
 	}
 	for _, d := range derogations {
