@@ -76,6 +76,7 @@ var zstdEncoder = sync.OnceValue(func() *zstd.Encoder {
 
 // An answer is what a handler said, as it is sent again and again.
 type answer struct {
+	op     *operation
 	status int
 	header http.Header
 	raw    []byte
@@ -163,6 +164,19 @@ func (c *cache) get(key cacheKey) *answer {
 	el := c.byKey[key]
 	if el == nil {
 		c.misses++
+		return nil
+	}
+	c.hits++
+	c.order.MoveToFront(el)
+	return el.Value.(*cacheEntry).answer
+}
+
+// ready is get, for who will ask again when there is none: it counts no miss.
+func (c *cache) ready(key cacheKey) *answer {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	el := c.byKey[key]
+	if el == nil {
 		return nil
 	}
 	c.hits++

@@ -3,9 +3,11 @@ package tiles
 import (
 	"crypto/rand"
 	"encoding/hex"
+	"io"
 	"log/slog"
 	"net/http"
 	"strconv"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -75,6 +77,51 @@ type watched struct {
 	status int
 	bytes  int64
 	token  *Token
+
+	op    *operation // what answered, where [Server.quick] did
+	named bool       // under an edition's own address
+
+	id  [1]string // of the request
+	tag tag       // of what [Server.quick] answers: with the rest, one allocation
+}
+
+// A meter is where the requests for one route that end in one status are counted.
+type meter struct {
+	took prometheus.Observer
+	sent prometheus.Counter
+}
+
+func (m *metrics) meter(route string, status int) *meter {
+	return &meter{m.requests.WithLabelValues(route, strconv.Itoa(status)), m.bytes.WithLabelValues(route)}
+}
+
+// quickMeter is the meter of an operation that [Server.quick] answered for, found once.
+func (m *metrics) quickMeter(w *watched) *meter {
+	k := 0
+	if w.named {
+		k = 2
+	}
+	switch w.status {
+	case http.StatusOK:
+	case http.StatusNotModified:
+		k++
+	default:
+		return m.meter(w.route(), w.status)
+	}
+	found := w.op.meters[k].Load()
+	if found == nil {
+		found = m.meter(w.route(), w.status)
+		w.op.meters[k].Store(found)
+	}
+	return found
+}
+
+// route is the operation's address, as chi calls it.
+func (w *watched) route() string {
+	if w.named {
+		return "/editions/{edition}" + w.op.path
+	}
+	return w.op.path
 }
 
 func (w *watched) WriteHeader(status int) {
@@ -101,38 +148,127 @@ func (w *watched) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 func (s *Server) observe(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		start := time.Now()
-		id := requestID(r)
 		w := &watched{ResponseWriter: rw}
-		w.Header()["X-Request-Id"] = []string{id}
+		w.id[0] = requestID(r)
+		w.Header()["X-Request-Id"] = w.id[:]
 		s.metrics.flying.Inc()
-		defer func() { // also of an answer cut short
-			s.metrics.flying.Dec()
-			route := ""
-			if c := chi.RouteContext(r.Context()); c != nil {
-				route = c.RoutePattern()
-			}
-			if route == "" || route == "/*" || w.status == http.StatusMethodNotAllowed {
-				route = "autre" // addresses that nobody serves must not each be a series
-			}
-			if w.status == 0 {
-				w.status = 499 // the client left
-			}
-			took := time.Since(start)
-			s.metrics.requests.WithLabelValues(route, strconv.Itoa(w.status)).Observe(took.Seconds())
-			s.metrics.bytes.WithLabelValues(route).Add(float64(w.bytes))
-			if s.o.Access == nil {
-				return
-			}
-			attrs := make([]slog.Attr, 0, 8)
-			attrs = append(attrs, slog.String("id", id), slog.String("client", s.client(r)), slog.String("method", r.Method), slog.String("path", r.URL.Path),
-				slog.Int("status", w.status), slog.Int64("bytes", w.bytes), slog.Duration("took", took))
-			if w.token != nil {
-				attrs = append(attrs, slog.String("token_name", w.token.Name))
-			}
-			s.o.Access.LogAttrs(r.Context(), slog.LevelInfo, "request", attrs...)
-		}()
-		next.ServeHTTP(w, r)
+		defer s.observed(w, r, start) // also of an answer cut short
+		if !s.quick(w, r) {
+			next.ServeHTTP(w, r)
+		}
 	})
+}
+
+// observed measures and logs a request once it is answered.
+func (s *Server) observed(w *watched, r *http.Request, start time.Time) {
+	s.metrics.flying.Dec()
+	if w.status == 0 {
+		w.status = 499 // the client left
+	}
+	var m *meter
+	if w.op != nil {
+		m = s.metrics.quickMeter(w)
+	} else {
+		route := ""
+		if c := chi.RouteContext(r.Context()); c != nil {
+			route = c.RoutePattern()
+		}
+		if route == "" || route == "/*" || w.status == http.StatusMethodNotAllowed {
+			route = "autre" // addresses that nobody serves must not each be a series
+		}
+		m = s.metrics.meter(route, w.status)
+	}
+	took := time.Since(start)
+	m.took.Observe(took.Seconds())
+	m.sent.Add(float64(w.bytes))
+	if s.o.Access == nil {
+		return
+	}
+	log := s.o.Access.Handler()
+	if !log.Enabled(r.Context(), slog.LevelInfo) {
+		return
+	}
+	var room [8]slog.Attr // AddAttrs copies them: it stays on the stack
+	attrs := append(room[:0], slog.String("id", w.id[0]), slog.String("client", s.client(r)), slog.String("method", r.Method), slog.String("path", r.URL.Path),
+		slog.Int("status", w.status), slog.Int64("bytes", w.bytes), slog.Duration("took", took))
+	if w.token != nil {
+		attrs = append(attrs, slog.String("token_name", w.token.Name))
+	}
+	line := slog.NewRecord(start.Add(took), slog.LevelInfo, "request", 0) // where it is logged is not worth finding out
+	line.AddAttrs(attrs...)
+	_ = log.Handle(r.Context(), line) // a full disk must not stop the service
+}
+
+// A LogBuffer gathers the lines of the access log and writes them together, at most [logDelay] later: a write for each
+// would cost a quarter of what an answer that is ready does.
+type LogBuffer struct {
+	mu     sync.Mutex
+	w      io.Writer
+	lines  []byte
+	timer  *time.Timer
+	closed bool
+}
+
+const (
+	logDelay = 100 * time.Millisecond
+	logBytes = 32 << 10
+)
+
+// NewLogBuffer writes to w.
+func NewLogBuffer(w io.Writer) *LogBuffer { return &LogBuffer{w: w} }
+
+// Write implements io.Writer.
+func (b *LogBuffer) Write(line []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.closed {
+		return b.w.Write(line)
+	}
+	if len(b.lines) == 0 {
+		if b.timer == nil {
+			b.timer = time.AfterFunc(logDelay, b.Flush)
+		} else {
+			b.timer.Reset(logDelay)
+		}
+	}
+	if b.lines = append(b.lines, line...); len(b.lines) >= logBytes {
+		b.flush()
+	}
+	return len(line), nil
+}
+
+// AtOnce writes to the same place what cannot wait, after what is gathered.
+func (b *LogBuffer) AtOnce() io.Writer { return atOnce{b} }
+
+type atOnce struct{ *LogBuffer }
+
+func (b atOnce) Write(line []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.flush()
+	return b.w.Write(line)
+}
+
+// Flush writes what is gathered.
+func (b *LogBuffer) Flush() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.flush()
+}
+
+func (b *LogBuffer) flush() {
+	if len(b.lines) > 0 {
+		_, _ = b.w.Write(b.lines) // a full disk must not stop the service
+		b.lines = b.lines[:0]
+	}
+}
+
+// Close writes what is gathered; what comes after is written at once.
+func (b *LogBuffer) Close() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.flush()
+	b.closed = true
 }
 
 var (
@@ -148,13 +284,14 @@ var (
 // request to this process or to another has.
 func requestID(r *http.Request) string {
 	id := r.Header.Get("X-Request-Id")
-	if len(id) == 0 || len(id) > 64 {
-		return idStart + "-" + strconv.FormatUint(idCount.Add(1), 10)
+	sound := len(id) > 0 && len(id) <= 64
+	for i := 0; sound && i < len(id); i++ {
+		c := id[i]
+		sound = c >= '0' && c <= '9' || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c == '-' || c == '_' || c == '.'
 	}
-	for _, c := range []byte(id) {
-		if (c < '0' || c > '9') && (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && c != '-' && c != '_' && c != '.' {
-			return idStart + "-" + strconv.FormatUint(idCount.Add(1), 10)
-		}
+	if sound {
+		return id
 	}
-	return id
+	var room [40]byte
+	return string(strconv.AppendUint(append(append(room[:0], idStart...), '-'), idCount.Add(1), 10))
 }

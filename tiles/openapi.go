@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 
 	"observatoire/indicators"
 )
@@ -28,6 +29,8 @@ type operation struct {
 	post    bool     // it reads what it is sent
 	hidden  bool     // described elsewhere in the document, or nowhere
 	h       handler
+
+	meters [4]atomic.Pointer[meter] // of its answers and its 304s, without and with an edition in the address
 }
 
 // A form says in which forms an address answers.

@@ -78,17 +78,28 @@ func (s *Server) place(ctx context.Context) (done func(), err error) {
 	}
 }
 
-// limitRate keeps each address to a number of requests a minute.
-func (s *Server) limitRate() func(http.Handler) http.Handler {
+// newLimiter keeps each address to a number of requests a minute.
+func (s *Server) newLimiter() *httprate.RateLimiter {
 	if s.o.Rate <= 0 {
-		return func(next http.Handler) http.Handler { return next }
+		return nil
 	}
-	return httprate.LimitBy(s.o.Rate, time.Minute,
-		func(r *http.Request) (string, error) { return httprate.CanonicalizeIP(s.client(r)), nil },
+	return httprate.NewRateLimiter(s.o.Rate, time.Minute,
 		httprate.WithResponseHeaders(httprate.ResponseHeaders{RetryAfter: "Retry-After"}),
 		httprate.WithLimitHandler(func(w http.ResponseWriter, r *http.Request) {
+			s.secure(w.Header())
 			s.fail(w, r, &problem{Status: http.StatusTooManyRequests, Detail: "Trop de requêtes en une minute depuis cette adresse. Réessayez dans une minute ; pour un usage intensif, télécharger les fichiers complets (/api/series.csv)."})
 		}))
+}
+
+func (s *Server) limitRate(next http.Handler) http.Handler {
+	if s.limiter == nil {
+		return next
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !s.limiter.RespondOnLimit(w, r, httprate.CanonicalizeIP(s.client(r))) {
+			next.ServeHTTP(w, r)
+		}
+	})
 }
 
 // trusted says whether the request came through one of the proxies whose word on the client is taken.
@@ -126,8 +137,8 @@ func (s *Server) client(r *http.Request) string {
 	return host
 }
 
-// secure sets what every answer has.
-func (s *Server) secure(h http.Header, r *http.Request) {
+// share sets what lets the scripts of other sites read an answer, and what every answer has.
+func (s *Server) share(h http.Header, r *http.Request) {
 	if len(s.o.Origins) == 0 {
 		h["Access-Control-Allow-Origin"] = anyOrigin
 	} else {
@@ -136,12 +147,16 @@ func (s *Server) secure(h http.Header, r *http.Request) {
 			h["Access-Control-Allow-Origin"] = []string{origin}
 		}
 	}
-	h["Access-Control-Expose-Headers"] = exposed
-	h["X-Content-Type-Options"] = noSniff
-	h["Content-Security-Policy"] = s.closedPolicy
 	if r.TLS != nil || strings.HasPrefix(s.o.BaseURL, "https://") {
 		h["Strict-Transport-Security"] = strictTransport
 	}
+}
+
+// secure sets what every answer but a 304 has: a browser has it with what it kept.
+func (s *Server) secure(h http.Header) {
+	h["Access-Control-Expose-Headers"] = exposed
+	h["X-Content-Type-Options"] = noSniff
+	h["Content-Security-Policy"] = s.closedPolicy
 }
 
 // Values of headers, made once.

@@ -516,3 +516,87 @@ func unzipped(t *testing.T, body []byte) string {
 	}
 	return all.String()
 }
+
+// A line of the access log is written soon, whole and once, in the order of what happened.
+func TestLogBuffer(t *testing.T) {
+	var mu sync.Mutex
+	var got bytes.Buffer
+	b := NewLogBuffer(writerFunc(func(p []byte) (int, error) {
+		mu.Lock()
+		defer mu.Unlock()
+		return got.Write(p)
+	}))
+	read := func() string {
+		mu.Lock()
+		defer mu.Unlock()
+		return got.String()
+	}
+	fmt.Fprintln(b, "one")
+	if read() != "" {
+		t.Error("a line is written by itself")
+	}
+	for end := time.Now().Add(5 * time.Second); read() == "" && time.Now().Before(end); {
+		time.Sleep(logDelay / 4)
+	}
+	fmt.Fprintln(b, "two")
+	fmt.Fprintln(b.AtOnce(), "error")
+	if read() != "one\ntwo\nerror\n" {
+		t.Errorf("%q", read())
+	}
+	long := strings.Repeat("x", logBytes)
+	fmt.Fprintln(b, long)
+	if !strings.HasSuffix(read(), long+"\n") {
+		t.Error("a full buffer waits")
+	}
+	fmt.Fprintln(b, "last")
+	b.Close()
+	fmt.Fprintln(b, "late")
+	if !strings.HasSuffix(read(), "last\nlate\n") {
+		t.Errorf("%.30q", read()[len(read())-30:])
+	}
+}
+
+type writerFunc func([]byte) (int, error)
+
+func (f writerFunc) Write(p []byte) (int, error) { return f(p) }
+
+// What is ready is answered before the routes: under the same headers, limits and measures as what is not.
+func TestQuick(t *testing.T) {
+	var log bytes.Buffer
+	s, ts := guarded(t, Options{Rate: 60, Origins: []string{"https://carte.exemple.fr"}, Access: slog.New(slog.NewTextHandler(&log, nil))})
+	own := "/editions/" + s.current.Load().mark
+	for _, path := range []string{"/tiles/qpv-2015/8/131/93.mvt", own + "/tiles/qpv-2015/8/131/93.mvt", "/api/series?zone=QP013061", "/editions/ed-test/api/series.csv"} {
+		first, want := fetch(t, ts, "GET", path, "Origin", "https://carte.exemple.fr")
+		second, got := fetch(t, ts, "GET", path, "Origin", "https://carte.exemple.fr")
+		if first.StatusCode != 200 || !bytes.Equal(got, want) || len(got) == 0 {
+			t.Fatalf("%s: %d, then %d bytes, %d at first", path, first.StatusCode, len(got), len(want))
+		}
+		for _, h := range []http.Header{first.Header, second.Header} {
+			h.Del("X-Request-Id")
+			h.Del("Date")
+		}
+		if fmt.Sprint(first.Header) != fmt.Sprint(second.Header) {
+			t.Errorf("%s: headers\n%v\nthen\n%v", path, first.Header, second.Header)
+		}
+		if same, body := fetch(t, ts, "GET", path, "If-None-Match", first.Header.Get("ETag")); same.StatusCode != 304 || len(body) > 0 || same.Header.Get("ETag") != first.Header.Get("ETag") ||
+			same.Header.Get("Vary") != first.Header.Get("Vary") || same.Header.Get("Cache-Control") != first.Header.Get("Cache-Control") || same.Header.Get("X-Request-Id") == "" {
+			t.Errorf("%s: 304: %d %v", path, same.StatusCode, same.Header)
+		}
+		if head, body := fetch(t, ts, "HEAD", path); head.StatusCode != 200 || len(body) > 0 {
+			t.Errorf("HEAD %s: %d", path, head.StatusCode)
+		}
+	}
+	if _, body := fetch(t, ts, "GET", "/metrics"); !strings.Contains(string(body), `duration_seconds_count{route="/editions/{edition}/tiles/{layers}/{z}/{x}/{y}.mvt",status="304"} 1`) ||
+		!strings.Contains(string(body), `duration_seconds_count{route="/tiles/{layers}/{z}/{x}/{y}.mvt",status="200"} 3`) {
+		t.Error("what is ready is not measured under its route")
+	}
+	if n := strings.Count(log.String(), "status=304"); n != 4 || !strings.Contains(log.String(), "path="+own) {
+		t.Errorf("%d of 4 lines of 304", n)
+	}
+	for range 60 {
+		fetch(t, ts, "GET", "/api/series?zone=QP013061")
+	}
+	if resp, body := fetch(t, ts, "GET", "/api/series?zone=QP013061"); resp.StatusCode != 429 || resp.Header.Get("X-Content-Type-Options") != "nosniff" || resp.Header.Get("Retry-After") == "" || !json.Valid(body) {
+		t.Errorf("too many: %d %v", resp.StatusCode, resp.Header)
+	}
+}

@@ -28,6 +28,7 @@ import (
 
 	"github.com/go-chi/chi/v5"
 	"github.com/go-chi/chi/v5/middleware"
+	"github.com/go-chi/httprate"
 	"github.com/paulmach/orb"
 
 	"observatoire/geo"
@@ -64,6 +65,7 @@ type Server struct {
 	desk         chan struct{}          // places for those who ask for a workbook, which takes seconds and memory to make
 	work         chan struct{}          // places for those who ask for what is not ready
 	metrics      *metrics
+	limiter      *httprate.RateLimiter // nil: none
 	closedPolicy []string
 	vary         []string
 
@@ -141,6 +143,7 @@ func NewServer(o Options) *Server {
 	}
 	s.closedPolicy = []string{s.policy(closedPolicy)}
 	s.viewer = newViewer(o.Viewer, o.Background)
+	s.limiter = s.newLimiter()
 	s.operations = s.list()
 	s.metrics = newMetrics(s)
 	return s
@@ -262,7 +265,7 @@ func (s *Server) Handler() http.Handler {
 		r.Method("GET", "/metrics", s.Metrics())
 	}
 	r.Group(func(r chi.Router) {
-		r.Use(s.limitRate())
+		r.Use(s.limitRate)
 		r.Get("/editions/diff", s.data(&operation{path: "/editions/diff", hidden: true, h: s.handleDiff,
 			params: []*parameter{{name: "de", text: "Édition de départ."}, {name: "a", text: "Édition d'arrivée."}, paramF}}))
 		r.Get("/editions/liste", s.data(&operation{path: "/editions/liste", hidden: true, h: s.handleComparable}))
@@ -387,7 +390,8 @@ func (s *Server) handleReady(w http.ResponseWriter, _ *http.Request) {
 func (s *Server) guard(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h := w.Header()
-		s.secure(h, r)
+		s.share(h, r)
+		s.secure(h)
 		defer func() {
 			v := recover()
 			if v == nil {
@@ -472,8 +476,6 @@ func (s *Server) data(op *operation) http.HandlerFunc {
 				w.token = who
 			}
 		}
-		base := s.base(r)
-		var room [256]byte
 		choice := "" // of the form, where it is the header's
 		if op.forms != plain {
 			header["Vary"] = []string{header["Vary"][0] + ", Accept"}
@@ -481,13 +483,9 @@ func (s *Server) data(op *operation) http.HandlerFunc {
 				choice = op.forms.negotiate(r.Header.Get("Accept"))
 			}
 		}
-		sum := sha256.Sum256(append(append(append(append(append(append(room[:0], p.seed...), base...), 0), choice...), 0), r.RequestURI...))
-		key := cacheKey(sum[:16])
-		var tag [34]byte
-		tag[0], tag[33] = '"', '"'
-		hex.Encode(tag[1:33], key[:])
-		values := [2]string{string(tag[:])} // one allocation for both headers
-		header["Etag"] = values[0:1:1]
+		key := p.key(s.base(r), op.forms, choice, r.RequestURI)
+		t := new(tag)
+		t.set(header, key)
 		switch {
 		case who != nil:
 			header["Cache-Control"] = privately
@@ -496,18 +494,15 @@ func (s *Server) data(op *operation) http.HandlerFunc {
 		default:
 			header["Cache-Control"] = revalidated
 		}
-		match := r.Header.Get("If-None-Match")
-		if match != "" {
-			if held, ok := heldTag(match, string(tag[1:33])); ok {
-				header["Etag"] = []string{held}
-				for _, name := range pageless { // the browser has them with what it kept
-					delete(header, name)
-				}
-				w.WriteHeader(http.StatusNotModified)
-				return
+		if held, ok := t.heldBy(r); ok {
+			header["Etag"] = []string{held}
+			for _, name := range pageless { // the browser has them with what it kept
+				delete(header, name)
 			}
+			w.WriteHeader(http.StatusNotModified)
+			return
 		}
-		star := strings.TrimSpace(match) == "*" // not modified if there is anything at this address: to be seen
+		star := strings.TrimSpace(r.Header.Get("If-None-Match")) == "*" // not modified if there is anything at this address: to be seen
 		a := p.answers.get(key)
 		if a == nil {
 			if a, err = s.answer(w, r, op, choice, p, key, star, name); err != nil {
@@ -522,24 +517,122 @@ func (s *Server) data(op *operation) http.HandlerFunc {
 			w.WriteHeader(http.StatusNotModified)
 			return
 		}
-		body, c, made := a.in(accepted(r.Header.Get("Accept-Encoding")))
-		if made {
-			p.answers.put(key, a)
-		}
-		for name, v := range a.header {
-			header[name] = v
-		}
-		if c != identity {
-			header["Content-Encoding"] = encodingNames[c : c+1 : c+1]
-			values[0] = string(tag[:33]) + c.tagSuffix() + `"`
-		}
-		if a.status != http.StatusNoContent {
-			values[1] = strconv.Itoa(len(body))
-			header["Content-Length"] = values[1:2:2]
-		}
-		w.WriteHeader(a.status)
-		_, _ = w.Write(body) // the client is gone when this fails
+		p.deliver(w, r, a, key, t)
 	}
+}
+
+// key digests all that an answer depends on: the edition and what is seen of it, the public address, the form chosen for
+// those that have several, and the address asked for.
+func (p *published) key(base string, forms form, choice, uri string) cacheKey {
+	var room [256]byte
+	b := append(append(append(room[:0], p.seed...), base...), 0)
+	if forms != plain {
+		b = append(append(b, 'f'), choice...)
+	}
+	sum := sha256.Sum256(append(append(b, 0), uri...))
+	return cacheKey(sum[:16])
+}
+
+// A tag is the ETag of an answer, and its place among the headers.
+type tag struct {
+	digits [34]byte  // between quotes
+	values [2]string // of ETag and Content-Length: one allocation for both
+}
+
+// set writes the ETag of a key.
+func (t *tag) set(header http.Header, key cacheKey) {
+	t.digits[0], t.digits[33] = '"', '"'
+	hex.Encode(t.digits[1:33], key[:])
+	t.values[0] = string(t.digits[:])
+	header["Etag"] = t.values[0:1:1]
+}
+
+// heldBy says whether the client has the answer already, and under which tag.
+func (t *tag) heldBy(r *http.Request) (string, bool) {
+	v := r.Header["If-None-Match"]
+	if len(v) == 0 || v[0] == "" {
+		return "", false
+	}
+	if v[0] == t.values[0] { // the ordinary case
+		return v[0], true
+	}
+	return heldTag(v[0], t.values[0][1:33])
+}
+
+// deliver sends an answer that is ready.
+func (p *published) deliver(w http.ResponseWriter, r *http.Request, a *answer, key cacheKey, t *tag) {
+	header := w.Header()
+	body, c, made := a.in(accepted(r.Header.Get("Accept-Encoding")))
+	if made {
+		p.answers.put(key, a)
+	}
+	for name, v := range a.header {
+		header[name] = v
+	}
+	if c != identity {
+		header["Content-Encoding"] = encodingNames[c : c+1 : c+1]
+		t.values[0] = string(t.digits[:33]) + c.tagSuffix() + `"`
+	}
+	if a.status != http.StatusNoContent {
+		t.values[1] = strconv.Itoa(len(body))
+		header["Content-Length"] = t.values[1:2:2]
+	}
+	w.WriteHeader(a.status)
+	_, _ = w.Write(body) // the client is gone when this fails
+}
+
+// quick answers what is ready for anybody, before the address is even looked up among the routes: most of what a map asks
+// for. False: it is for the routes to answer.
+func (s *Server) quick(w *watched, r *http.Request) bool {
+	if r.Method != http.MethodGet || r.ContentLength != 0 || len(r.RequestURI) > maxURI || r.URL.RawPath != "" || len(s.o.Tokens) > 0 && r.Header["Authorization"] != nil {
+		return false
+	}
+	name, root := "", s.root(r)
+	if rest, ok := strings.CutPrefix(r.URL.Path, "/editions/"); ok {
+		if name, _, ok = strings.Cut(rest, "/"); !ok || name == "" {
+			return false
+		}
+		root += "/editions/" + url.PathEscape(name)
+	}
+	sv, fixed := s.edition(name)
+	if sv == nil {
+		return false
+	}
+	p := sv.open
+	key := p.key(root, plain, "", r.RequestURI)
+	a := p.answers.ready(key)
+	if a == nil {
+		return false
+	}
+	w.op, w.named = a.op, name != ""
+	header := w.Header()
+	s.share(header, r)
+	if s.limiter != nil && s.limiter.RespondOnLimit(w, r, httprate.CanonicalizeIP(s.client(r))) {
+		return true
+	}
+	if v := header["Vary"]; v == nil {
+		header["Vary"] = s.vary
+	} else {
+		header["Vary"] = []string{v[0] + ", " + s.vary[0]}
+	}
+	header["Cache-Control"] = revalidated
+	if fixed {
+		header["Cache-Control"] = forever
+	}
+	t := &w.tag
+	t.set(header, key)
+	if held, ok := t.heldBy(r); ok {
+		t.values[0] = held
+		w.WriteHeader(http.StatusNotModified)
+		return true
+	}
+	if r.Header["If-None-Match"] != nil && strings.TrimSpace(r.Header.Get("If-None-Match")) == "*" {
+		w.WriteHeader(http.StatusNotModified)
+		return true
+	}
+	s.secure(header)
+	p.deliver(w, r, a, key, t)
+	return true
 }
 
 // pageless are the headers that a 304 leaves as the browser has them.
@@ -639,7 +732,7 @@ func (s *Server) answer(w http.ResponseWriter, r *http.Request, op *operation, c
 		_ = rec.close() // the client is gone when this fails
 		return nil, nil
 	}
-	a := &answer{status: rec.status, header: s.public(rec.header), raw: slices.Clip(rec.body)}
+	a := &answer{op: op, status: rec.status, header: s.public(rec.header), raw: slices.Clip(rec.body)}
 	if a.status == 0 {
 		a.status = http.StatusOK
 	}
@@ -674,20 +767,25 @@ func heldTag(header, tag string) (string, bool) {
 	return "", false
 }
 
-// base is the public address of the service, without a final slash; under an edition where the request is.
-func (s *Server) base(r *http.Request) string {
-	base := s.o.BaseURL
-	if base == "" {
-		scheme := "http://"
-		if r.TLS != nil {
-			scheme = "https://"
-		} else if r.Header.Get("X-Forwarded-Proto") == "https" {
-			if host, _, err := net.SplitHostPort(r.RemoteAddr); err == nil && s.trusted(host) {
-				scheme = "https://"
-			}
-		}
-		base = scheme + r.Host
+// root is the public address of the service, without a final slash.
+func (s *Server) root(r *http.Request) string {
+	if s.o.BaseURL != "" {
+		return s.o.BaseURL
 	}
+	scheme := "http://"
+	if r.TLS != nil {
+		scheme = "https://"
+	} else if r.Header.Get("X-Forwarded-Proto") == "https" {
+		if host, _, err := net.SplitHostPort(r.RemoteAddr); err == nil && s.trusted(host) {
+			scheme = "https://"
+		}
+	}
+	return scheme + r.Host
+}
+
+// base is the root, or under it the edition where the request is.
+func (s *Server) base(r *http.Request) string {
+	base := s.root(r)
 	if name := chi.URLParam(r, "edition"); name != "" {
 		base += "/editions/" + url.PathEscape(name)
 	}

@@ -131,7 +131,7 @@ func (a *app) serve(ctx context.Context, p *project, st store.Store, o serveOpti
 	if err != nil {
 		return err
 	}
-	log, closeLog, err := o.logger(a.stderr)
+	log, access, closeLog, err := o.logger(a.stderr)
 	if err != nil {
 		return err
 	}
@@ -139,7 +139,7 @@ func (a *app) serve(ctx context.Context, p *project, st store.Store, o serveOpti
 	to := tiles.Options{Title: p.Title, Version: build(), Logger: log, BaseURL: cmp.Or(o.baseURL, p.Publication.BaseURL), CacheBytes: o.cacheMB << 20,
 		FrameAncestors: p.Publication.FrameAncestors, Origins: p.Publication.Origins, Proxies: proxies, Rate: o.rate, LostAfter: o.lostAfter, Editions: st, OwnMetrics: o.metricsAddr != "", Viewer: tiles.Viewer(), Background: p.Publication.Background.tiles()}
 	if o.access {
-		to.Access = log
+		to.Access = access
 	}
 	to.Tokens, to.Ends = p.tokens()
 	srv := tiles.NewServer(to)
@@ -229,20 +229,24 @@ func newHTTPServer(h http.Handler, log *slog.Logger) *http.Server {
 		ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelWarn)}
 }
 
-// logger writes where the flags say.
-func (o *serveOptions) logger(stderr io.Writer) (log *slog.Logger, closed func(), err error) {
-	w, closed := stderr, func() {}
+// logger writes where the flags say: what happens at once, the requests together.
+func (o *serveOptions) logger(stderr io.Writer) (log, access *slog.Logger, closed func(), err error) {
+	w, closeFile := stderr, func() {}
 	if o.logFile != "" {
 		f, err := os.OpenFile(o.logFile, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o640)
 		if err != nil {
-			return nil, nil, fmt.Errorf("--log-file: %w", err)
+			return nil, nil, nil, fmt.Errorf("--log-file: %w", err)
 		}
-		w, closed = f, func() { _ = f.Close() }
+		w, closeFile = f, func() { _ = f.Close() }
 	}
-	if o.logFormat == "json" {
-		return slog.New(slog.NewJSONHandler(w, nil)), closed, nil
+	requests := tiles.NewLogBuffer(w)
+	to := func(w io.Writer) *slog.Logger {
+		if o.logFormat == "json" {
+			return slog.New(slog.NewJSONHandler(w, nil))
+		}
+		return slog.New(slog.NewTextHandler(w, nil))
 	}
-	return slog.New(slog.NewTextHandler(w, nil)), closed, nil
+	return to(requests.AtOnce()), to(requests), func() { requests.Close(); closeFile() }, nil
 }
 
 // retryEdition is how long an edition that could not be prepared is left alone.

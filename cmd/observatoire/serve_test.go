@@ -248,6 +248,9 @@ func TestServeToken(t *testing.T) {
 	if resp, body := get(t, http.DefaultClient, "http://"+metrics+"/metrics"); resp.StatusCode != 200 || !strings.Contains(body, "observatoire_edition_info{") {
 		t.Errorf("measures: %d", resp.StatusCode)
 	}
+	for i := 0; i < 50 && !strings.Contains(log.String(), "token_name"); i++ { // requests are logged together, a moment later
+		time.Sleep(100 * time.Millisecond)
+	}
 	if strings.Contains(log.String(), token) || !strings.Contains(log.String(), `"token_name":"bailleur"`) {
 		t.Errorf("the log:\n%.2000s", log)
 	}
