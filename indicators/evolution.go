@@ -73,10 +73,12 @@ type Concentration struct {
 	Convention          string
 }
 
-// Below these a move is called stable, however precise the figures: one point of a percentage, 2 % of anything else.
+// Below these a move is called stable, however precise the figures: one point of a percentage, 2 % of anything else, and
+// ten of what a count counts, since a register of a quarter moves by a few people a year with no reason to look for.
 const (
 	floorPoints   = 1
 	floorRelative = 2
+	floorCount    = 10
 )
 
 // compare makes what compares values and gaps: evolutions, ranks, women and men, concentration. Guards that refuse a gap take it out.
@@ -319,6 +321,9 @@ func (c *comparer) evolution(l lineOf, a, b *point) Evolution {
 		}
 		scale = 100 / math.Abs(a.v)
 		e.Evolution = Some(scale * (b.v - a.v))
+		if def.Rule == Somme {
+			floor = max(floor, scale*floorCount)
+		}
 	default:
 		e.Evolution, floor = Some(b.v-a.v), floorPoints
 		if e.Unite == "%" {

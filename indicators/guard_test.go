@@ -198,6 +198,18 @@ func TestEvolutions(t *testing.T) {
 	}
 }
 
+// Ten persons are the least that is said of a count, though they be 4 % of it.
+func TestEvolutionOfASmallCount(t *testing.T) {
+	def := Definition{ID: "defm_abc", Value: "defm_abc", Unit: "demandeurs d'emploi", Rule: Somme, Direction: "hausse_defavorable"}
+	for after, want := range map[float64]string{259: "stable", 263: "hausse", 242: "stable", 241: "baisse"} {
+		in, r := guardInput(t, def, guardFigure{variable: def.ID, card: "a", millesime: 2014, v: 252}, guardFigure{variable: def.ID, card: "a", millesime: 2018, v: after})
+		r.compare(in)
+		if len(r.Evolutions) != 1 || r.Evolutions[0].Verdict != want {
+			t.Errorf("252 → %v: %+v, want %s", after, r.Evolutions, want)
+		}
+	}
+}
+
 func TestRanks(t *testing.T) {
 	def := Definition{ID: "revenu", Value: "revenu", Unit: "€/an", Rule: Mediane}
 	rank := func(cards [3]string, v [3]float64) []Rang {
