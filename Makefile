@@ -59,7 +59,7 @@ clients: deps
 	@if ! dpkg -s $(CLIENTS) >/dev/null 2>&1; then \
 	  $(SUDO) apt-get update -qq && \
 	  $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $(CLIENTS) >/dev/null; fi
-	OBSERVATOIRE_CLIENTS=1 go test -count=1 -run 'TestClients|TestGDAL' ./tiles
+	OBSERVATOIRE_CLIENTS=1 .ci/with-postgres go test -count=1 -run 'TestClients|TestGDAL|TestQGIS' ./tiles ./data/store
 
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 check: deps npm viewer

@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -28,6 +29,7 @@ var exports = map[string][]string{
 	"recouvrements": {"csv", "xlsx"},
 	"calibration":   {"csv", "xlsx"},
 	"zones":         {"geojson"},
+	"projet":        {"qgz"},
 	"":              {"csv", "xlsx", "geojson"},
 }
 
@@ -44,7 +46,7 @@ var sheets = map[string][]string{
 }
 
 func (a *app) exportCmd() *cobra.Command {
-	var what, format, out, id string
+	var what, format, out, id, service string
 	var conventions []string
 	c := &cobra.Command{
 		Use:     "export --format csv|xlsx|geojson -o PATH",
@@ -53,7 +55,13 @@ func (a *app) exportCmd() *cobra.Command {
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			formats, ok := exports[what]
 			if !ok {
-				return usage{fmt.Errorf("--what %s: one of series, ecarts, evolutions, rangs, femmes-hommes, concentration, recouvrements, calibration, zones", what)}
+				return usage{fmt.Errorf("--what %s: one of series, ecarts, evolutions, rangs, femmes-hommes, concentration, recouvrements, calibration, zones, projet", what)}
+			}
+			if !cmd.Flags().Changed("format") && len(formats) == 1 {
+				format = formats[0]
+			}
+			if service != "" && what != "projet" {
+				return usage{fmt.Errorf("--service goes with --what projet")}
 			}
 			if !slices.Contains(formats, format) {
 				return usage{fmt.Errorf("--format %s: one of %v for this export", format, formats)}
@@ -61,7 +69,13 @@ func (a *app) exportCmd() *cobra.Command {
 			if out == "" {
 				return usage{fmt.Errorf("-o PATH: say where to write")}
 			}
-			return a.withStore(cmd.Context(), func(ctx context.Context, _ *project, st store.Store) error {
+			return a.withStore(cmd.Context(), func(ctx context.Context, p *project, st store.Store) error {
+				if what == "projet" {
+					if id != "" || len(conventions) > 0 {
+						return usage{fmt.Errorf("--what projet: a QGIS project shows what is published, to everybody: neither --edition nor --convention")}
+					}
+					return a.exportProject(ctx, st, cmp.Or(a.storeURL, p.Store), out, service)
+				}
 				e, err := readEdition(ctx, st, id)
 				if err != nil {
 					return err
@@ -78,12 +92,29 @@ func (a *app) exportCmd() *cobra.Command {
 			})
 		},
 	}
-	c.Flags().StringVar(&what, "what", "", "series, ecarts, evolutions, rangs, femmes-hommes, concentration, recouvrements, calibration or zones (default: all)")
-	c.Flags().StringVar(&format, "format", "xlsx", "csv, xlsx or geojson")
+	c.Flags().StringVar(&what, "what", "", "series, ecarts, evolutions, rangs, femmes-hommes, concentration, recouvrements, calibration, zones or projet, a QGIS project of the published edition (default: all but it)")
+	c.Flags().StringVar(&format, "format", "xlsx", "csv, xlsx, geojson or qgz")
+	c.Flags().StringVar(&service, "service", "", "with --what projet: the connection of pg_service.conf by which QGIS reaches the database, as its users call it")
 	c.Flags().StringVarP(&out, "output", "o", "", "file to write; a folder where there are several")
 	c.Flags().StringVar(&id, "edition", "", "edition to read (default: the published one)")
 	c.Flags().StringSliceVar(&conventions, "convention", nil, "include what came under this convention: for its recipients only")
 	return c
+}
+
+// exportProject writes a QGIS project that opens the published edition where it is.
+func (a *app) exportProject(ctx context.Context, st store.Store, address, out, service string) error {
+	folder, err := filepath.Abs(filepath.Dir(out))
+	if err != nil {
+		return err
+	}
+	err = writeFile(out, func(w io.Writer) error { return store.WriteQGIS(ctx, w, st, address, folder, service) })
+	if errors.Is(err, store.ErrNotFound) {
+		return fmt.Errorf("no edition is published: `observatoire publish --by NAME` publishes the last one: %w", err)
+	}
+	if err == nil {
+		a.say("%s", out)
+	}
+	return err
 }
 
 // shownUnder is the edition with the figures of the conventions named, and of no other.
