@@ -487,7 +487,7 @@ func readEditionFile(ctx context.Context, path string) (*indicators.Edition, err
 		}
 	}
 	for i := range e.Layers {
-		if _, err := readZones(ctx, db, &e.Layers[i], nil); err != nil {
+		if _, err := readZones(ctx, db, path, &e.Layers[i], nil); err != nil {
 			return nil, fmt.Errorf("%s: %w", path, err)
 		}
 	}

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"encoding/binary"
@@ -52,22 +53,22 @@ func readLayer(ctx context.Context, path string, layer geo.Layer, near []orb.Bou
 		return nil, nil, err
 	}
 	defer db.Close()
-	at, err := readZones(ctx, db, set, near)
+	at, err := readZones(ctx, db, path, set, near)
 	if err != nil {
 		return nil, nil, fmt.Errorf("%s: %w", path, err)
 	}
 	return set, at, nil
 }
 
-// zoneBlock is how many zones one query reads: enough to make little of its cost, few enough to share the work.
-const zoneBlock = 256
+// leafBlock is how many pages of rows one worker reads at a time, in their order.
+const leafBlock = 64
 
-// readZones reads the zones of a layer, on all processors, each with a connection of its own.
-func readZones(ctx context.Context, db *sql.DB, set *geo.ZoneSet, near []orb.Bound) ([]int, error) {
-	name := quote(tableName(set.Layer))
+// readZones reads the zones of a layer of a file, on all processors.
+func readZones(ctx context.Context, db *sql.DB, path string, set *geo.ZoneSet, near []orb.Bound) ([]int, error) {
+	name := tableName(set.Layer)
 	var first, last sql.NullInt64
 	// Two queries: the ends of a table are found at once, one at a time.
-	if err := db.QueryRowContext(ctx, "SELECT (SELECT min(fid) FROM "+name+"), (SELECT max(fid) FROM "+name+")").Scan(&first, &last); err != nil {
+	if err := db.QueryRowContext(ctx, "SELECT (SELECT min(fid) FROM "+quote(name)+"), (SELECT max(fid) FROM "+quote(name)+")").Scan(&first, &last); err != nil {
 		return nil, fmt.Errorf("%s: %w", set.Layer, err)
 	}
 	if !last.Valid {
@@ -76,49 +77,46 @@ func readZones(ctx context.Context, db *sql.DB, set *geo.ZoneSet, near []orb.Bou
 	zones := cap(set.Zones)
 	// The place of a zone is its fid less 1, as we write them. It is not in a copy that someone has edited.
 	ours := first.Int64 == 1 && last.Int64 == int64(zones)
-	condition := "fid BETWEEN ? AND ?"
-	var blocks [][]any // what the condition is told, a block of zones each
+	var wanted []int64 // nil for all
 	if near != nil && ours {
-		fids, err := fidsNear(ctx, db, tableName(set.Layer), near)
-		if err != nil {
+		var err error
+		if wanted, err = fidsNear(ctx, db, name, near); err != nil {
 			return nil, fmt.Errorf("%s: its R-tree: %w", set.Layer, err)
 		}
-		zones = len(fids)
-		condition = "fid IN (?" + strings.Repeat(", ?", zoneBlock-1) + ")"
-		for block := range slices.Chunk(fids, zoneBlock) {
-			list := make([]any, zoneBlock)
-			for i := range list {
-				list[i] = block[min(i, len(block)-1)] // the last one fills a block that is not whole
-			}
-			blocks = append(blocks, list)
-		}
-	} else {
-		for lo := first.Int64; lo <= last.Int64; lo += zoneBlock {
-			blocks = append(blocks, []any{lo, lo + zoneBlock - 1})
+		if zones = len(wanted); zones == 0 {
+			set.Zones = set.Zones[:0]
+			return nil, nil
 		}
 	}
+	root, places, err := columnPlaces(ctx, db, name, []string{"geom", "code", "nom", "communes", "membres", "type"})
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", set.Layer, err)
+	}
+	file, err := openPages(path)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", set.Layer, err)
+	}
+	defer file.file.Close()
+	leaves, err := file.leaves(root)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", set.Layer, err)
+	}
 
-	read, fids, errs := make([][]geo.Zone, len(blocks)), make([][]int, len(blocks)), make([]error, len(blocks))
+	blocks := make([]zoneBlock, (len(leaves)+leafBlock-1)/leafBlock)
+	errs := make([]error, len(blocks))
 	var next atomic.Int64
 	var wg sync.WaitGroup
 	for range min(runtime.GOMAXPROCS(0), len(blocks)) {
 		wg.Go(func() {
-			var query *sql.Stmt
-			conn, err := db.Conn(ctx)
-			if err == nil {
-				defer conn.Close()
-				query, err = conn.PrepareContext(ctx, "SELECT fid, geom, code, nom, communes, membres, type FROM "+name+
-					" WHERE "+condition+" ORDER BY fid")
-			}
-			if err == nil {
-				defer query.Close()
-			}
+			r := &rowReader{window: window{pages: file}}
 			var d decoder
 			for i := int(next.Add(1)) - 1; i < len(blocks); i = int(next.Add(1)) - 1 {
-				if errs[i] = err; err == nil {
-					read[i], fids[i], errs[i] = readBlock(ctx, query, blocks[i], &d)
+				lo, hi := i*leafBlock, min((i+1)*leafBlock, len(leaves))
+				from := int64(math.MinInt64)
+				if lo > 0 {
+					from = leaves[lo-1].last
 				}
-				if errs[i] != nil {
+				if errs[i] = cmp.Or(ctx.Err(), blocks[i].read(r, &d, leaves[lo:hi], from, wanted, places)); errs[i] != nil {
 					return
 				}
 			}
@@ -130,9 +128,9 @@ func readZones(ctx context.Context, db *sql.DB, set *geo.ZoneSet, near []orb.Bou
 	}
 	set.Zones = slices.Grow(set.Zones[:0], zones)
 	at := make([]int, 0, zones)
-	for i, block := range read {
-		set.Zones = append(set.Zones, block...)
-		at = append(at, fids[i]...)
+	for _, b := range blocks {
+		set.Zones = append(set.Zones, b.zones...)
+		at = append(at, b.fids...)
 	}
 	for i := range at {
 		at[i]--
@@ -146,43 +144,58 @@ func readZones(ctx context.Context, db *sql.DB, set *geo.ZoneSet, near []orb.Bou
 	return at, nil
 }
 
-// readBlock reads some zones, in the order of their fid.
-func readBlock(ctx context.Context, query *sql.Stmt, which []any, d *decoder) (zones []geo.Zone, fids []int, err error) {
-	rows, err := query.QueryContext(ctx, which...)
-	if err != nil {
-		return nil, nil, err
+// A zoneBlock is some zones of a layer, in the order of their fid.
+type zoneBlock struct {
+	zones []geo.Zone
+	fids  []int
+}
+
+// read reads the zones of some leaves, whose fids are above from, and of these the wanted ones unless that is nil. The
+// values of a zone are at these places of its row: its contour, code, name, communes, members and type.
+func (b *zoneBlock) read(r *rowReader, d *decoder, leaves []leaf, from int64, wanted []int64, places []int) error {
+	all := wanted == nil
+	if !all {
+		i, _ := slices.BinarySearch(wanted, from)
+		for i < len(wanted) && wanted[i] <= from {
+			i++
+		}
+		wanted = wanted[i:]
 	}
-	defer rows.Close()
-	zones, fids = make([]geo.Zone, 0, zoneBlock), make([]int, 0, zoneBlock)
-	var fid int
-	var geom sql.RawBytes
-	var texts [5]any // a text that is scanned into an any is not copied
-	for rows.Next() {
-		if err := rows.Scan(&fid, &geom, &texts[0], &texts[1], &texts[2], &texts[3], &texts[4]); err != nil {
-			return nil, nil, err
+	isWanted := func(fid int64) bool {
+		for len(wanted) > 0 && wanted[0] < fid {
+			wanted = wanted[1:]
 		}
-		z, members := geo.Zone{}, ""
-		for i, to := range [...]*string{&z.Code, &z.Name, &z.Commune, &members, &z.Type} {
-			switch v := texts[i].(type) {
-			case string:
-				*to = v
-			case nil:
-			default:
-				*to = fmt.Sprint(v)
+		return all || len(wanted) > 0 && wanted[0] == fid
+	}
+	keep := func(fid int64, values [][]byte) (err error) {
+		value := func(i int) []byte { // a column added since is not in the rows that were there before
+			if places[i] < len(values) {
+				return values[places[i]]
 			}
+			return nil
 		}
-		if members != "" {
+		z := geo.Zone{Code: string(value(1)), Name: string(value(2)), Commune: string(value(3)), Type: string(value(5))}
+		if members := string(value(4)); members != "" {
 			z.Members = strings.Split(members, ",")
 		}
-		if geom != nil {
+		if geom := value(0); geom != nil {
 			if z.Geom, err = d.multiPolygonGPKG(geom); err != nil {
-				return nil, nil, fmt.Errorf("zone %s: %w", z.Code, err)
+				return fmt.Errorf("zone %s: %w", z.Code, err)
 			}
 			z.Box = geo.Box(z.Geom)
 		}
-		zones, fids = append(zones, z), append(fids, fid)
+		b.zones, b.fids = append(b.zones, z), append(b.fids, int(fid))
+		return nil
 	}
-	return zones, fids, rows.Err()
+	for _, l := range leaves {
+		if !all && (len(wanted) == 0 || wanted[0] > l.last) {
+			continue
+		}
+		if err := r.rows(l.page, isWanted, keep); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // fidsNear are the zones whose box meets one of near, in order. They are found in the pages of the layer's R-tree, whose
