@@ -14,10 +14,12 @@ import (
 	"net"
 	"net/url"
 	"regexp"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/apache/arrow/go/v17/arrow/array"
@@ -25,6 +27,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/paulmach/orb"
+	"github.com/tidwall/rtree"
 
 	"observatoire/geo"
 	"observatoire/indicators"
@@ -408,6 +411,12 @@ func (s *postgis) PutEdition(ctx context.Context, e *indicators.Edition) error {
 			if err := copyRows(ctx, tx, prefixed(t, field{"edition", &e.ID}, field{"couche", (*string)(&l.Layer)})); err != nil {
 				return err
 			}
+			if !l.Drawn() {
+				continue
+			}
+			if _, err := tx.Exec(ctx, "UPDATE couche SET boites = $3 WHERE edition = $1 AND couche = $2", e.ID, string(l.Layer), boxesOf(l)); err != nil {
+				return err
+			}
 		}
 		points, zones := facilityTable(e, marshalPointEWKB, nil), facilityZoneTable(e)
 		for _, t := range []*table{&points, &zones} {
@@ -431,7 +440,7 @@ func (s *postgis) Edition(ctx context.Context, id string) (*indicators.Edition, 
 			return err
 		}
 		for i := range e.Layers {
-			if _, err := queryZones(ctx, tx, e.ID, &e.Layers[i], nil); err != nil {
+			if _, err := s.queryZones(ctx, tx, e.ID, &e.Layers[i], nil); err != nil {
 				return err
 			}
 		}
@@ -469,7 +478,7 @@ func (s *postgis) Zones(ctx context.Context, id string, layer geo.Layer, near []
 		if set = e.Layer(layer); set == nil {
 			return fmt.Errorf("edition %s has no layer %s: %w", e.ID, layer, ErrNotFound)
 		}
-		at, err = queryZones(ctx, tx, e.ID, set, near)
+		at, err = s.queryZones(ctx, tx, e.ID, set, near)
 		return err
 	})
 	return set, at, err
@@ -501,39 +510,120 @@ func queryTables(ctx context.Context, tx pgx.Tx, id string, e *indicators.Editio
 	return nil
 }
 
-// queryZones reads the zones of a layer, and their positions in it.
-func queryZones(ctx context.Context, tx pgx.Tx, id string, set *geo.ZoneSet, near []orb.Bound) (at []int, err error) {
+// boxesOf are the boxes of the zones of a layer, as the table couche keeps them.
+func boxesOf(set *geo.ZoneSet) []byte {
+	out := make([]byte, 0, 32*len(set.Zones))
+	for i := range set.Zones {
+		z := &set.Zones[i]
+		box := z.Box
+		if box == (orb.Bound{}) && z.Geom != nil {
+			box = geo.Box(z.Geom)
+		}
+		for _, v := range [4]float64{box.Min[0], box.Min[1], box.Max[0], box.Max[1]} {
+			if z.Geom == nil {
+				v = math.Float64frombits(0x7FF8 << 48) // NaN as PostgreSQL has it
+			}
+			out = binary.BigEndian.AppendUint64(out, math.Float64bits(v))
+		}
+	}
+	return out
+}
+
+// pgBlock is how many zones one query reads: enough to make little of its cost, few enough to share the work.
+const pgBlock = 1024
+
+// queryZones reads the zones of a layer, and their positions in it, by several connections that see what tx sees.
+func (s *postgis) queryZones(ctx context.Context, tx pgx.Tx, id string, set *geo.ZoneSet, near []orb.Bound) (at []int, err error) {
 	// The results are asked for in binary, which is what a geometry is kept in but for its header, and read in the
 	// memory of the connection.
-	sql := "SELECT fid, geom, code, nom, communes, membres, type FROM zone WHERE "
-	args := []any{pgx.QueryResultFormats{pgx.BinaryFormatCode}, id, string(set.Layer)}
+	// Each zone is looked up by its key, whatever the planner knows of the table: OFFSET keeps it from anything else.
+	const sql = `SELECT z.* FROM unnest($3::bigint[]) AS wanted, LATERAL (SELECT fid, geom, code, nom, communes, membres, type
+		FROM zone WHERE edition = $1 AND couche = $2 AND fid = wanted OFFSET 0) AS z`
+	var fids []int64
 	if near == nil {
-		sql += "edition = $1 AND couche = $2"
+		for fid := range cap(set.Zones) {
+			fids = append(fids, int64(fid+1))
+		}
 	} else {
-		// Box by box through the index of the geometries, whatever the planner knows of the table: OFFSET keeps it from
-		// looking at the editions first.
-		sql += `ctid = ANY(ARRAY(SELECT place FROM (SELECT z.ctid AS place, z.edition, z.couche
-			FROM unnest($3::float8[], $4::float8[], $5::float8[], $6::float8[]) AS near(x0, y0, x1, y1)
-			JOIN zone z ON z.geom && ST_MakeEnvelope(x0, y0, x1, y1) OFFSET 0) AS met WHERE edition = $1 AND couche = $2))`
-		var sides [4][]float64
-		for _, b := range near {
-			for k, v := range [4]float64{b.Min[0], b.Min[1], b.Max[0], b.Max[1]} {
-				sides[k] = append(sides[k], v)
+		var boxes []byte
+		if err := tx.QueryRow(ctx, "SELECT boites FROM couche WHERE edition = $1 AND couche = $2", id, string(set.Layer)).Scan(&boxes); err != nil {
+			return nil, fmt.Errorf("%s: %w", set.Layer, err)
+		}
+		fids = boxesNear(boxes, near)
+	}
+	blocks := slices.Collect(slices.Chunk(fids, pgBlock))
+
+	found, errs := make([][]numberedZone, len(blocks)), make([]error, len(blocks))
+	var next atomic.Int64
+	work := func(tx pgx.Tx) {
+		var d decoder
+		for i := int(next.Add(1)) - 1; i < len(blocks); i = int(next.Add(1)) - 1 {
+			if found[i], errs[i] = queryBlock(ctx, tx, &d, sql, pgx.QueryResultFormats{pgx.BinaryFormatCode}, id, string(set.Layer), blocks[i]); errs[i] != nil {
+				return
 			}
 		}
-		args = append(args, sides[0], sides[1], sides[2], sides[3])
 	}
-	rows, err := tx.Query(ctx, sql, args...)
-	if err != nil {
+	if n := min(runtime.GOMAXPROCS(0), len(blocks)); n < 2 {
+		work(tx)
+	} else if err := s.share(ctx, tx, n, work); err != nil {
+		return nil, err
+	}
+	if err := errors.Join(errs...); err != nil {
 		return nil, fmt.Errorf("%s: %w", set.Layer, err)
 	}
-	defer rows.Close()
-	var d decoder
-	type numbered struct {
-		fid  int
-		zone geo.Zone
+	for _, block := range found {
+		for _, f := range block {
+			set.Zones, at = append(set.Zones, f.zone), append(at, f.fid-1)
+		}
 	}
-	var found []numbered // sorted here: the server would copy the geometries to do it
+	return at, nil
+}
+
+// share runs work n times at once, with tx and with transactions of other connections that see the same. One that cannot
+// be had, because all are taken or go to another server, is done without: work must be what any of them can finish alone.
+func (s *postgis) share(ctx context.Context, tx pgx.Tx, n int, work func(tx pgx.Tx)) error {
+	var snapshot string
+	if err := tx.QueryRow(ctx, "SELECT pg_export_snapshot()").Scan(&snapshot); err != nil {
+		return err
+	}
+	waiting, enough := context.WithCancel(ctx)
+	var wg sync.WaitGroup
+	for range n - 1 {
+		wg.Go(func() {
+			conn, err := s.pool.Acquire(waiting)
+			if err != nil {
+				return
+			}
+			defer conn.Release()
+			other, err := conn.BeginTx(ctx, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly})
+			if err != nil {
+				return
+			}
+			defer other.Rollback(context.WithoutCancel(ctx))
+			if _, err := other.Exec(ctx, "SET TRANSACTION SNAPSHOT '"+snapshot+"'"); err == nil {
+				work(other)
+			}
+		})
+	}
+	work(tx)
+	enough() // whoever still waits for a connection has nothing left to do
+	wg.Wait()
+	return nil
+}
+
+// A numberedZone is a zone and its fid.
+type numberedZone struct {
+	fid  int
+	zone geo.Zone
+}
+
+// queryBlock reads some zones, in the order of their fid.
+func queryBlock(ctx context.Context, tx pgx.Tx, d *decoder, sql string, args ...any) (found []numberedZone, err error) {
+	rows, err := tx.Query(ctx, sql, args...)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
 	for rows.Next() {
 		v := rows.RawValues()
 		z := geo.Zone{Code: string(v[2]), Name: string(v[3]), Commune: string(v[4]), Type: string(v[6])}
@@ -542,20 +632,33 @@ func queryZones(ctx context.Context, tx pgx.Tx, id string, set *geo.ZoneSet, nea
 		}
 		if v[1] != nil {
 			if z.Geom, err = d.multiPolygon(v[1]); err != nil {
-				return nil, fmt.Errorf("%s: zone %s: its geometry: %w", set.Layer, z.Code, err)
+				return nil, fmt.Errorf("zone %s: its geometry: %w", z.Code, err)
 			}
 			z.Box = geo.Box(z.Geom)
 		}
-		found = append(found, numbered{int(binary.BigEndian.Uint64(v[0])), z})
+		found = append(found, numberedZone{int(binary.BigEndian.Uint64(v[0])), z})
 	}
-	if err := rows.Err(); err != nil {
-		return nil, fmt.Errorf("%s: %w", set.Layer, err)
+	return found, rows.Err()
+}
+
+// boxesNear are the fids of the zones whose box meets one of near, in order.
+func boxesNear(boxes []byte, near []orb.Bound) []int64 {
+	var tree rtree.RTreeG[struct{}]
+	for _, b := range near {
+		tree.Insert(b.Min, b.Max, struct{}{})
 	}
-	slices.SortFunc(found, func(a, b numbered) int { return cmp.Compare(a.fid, b.fid) })
-	for _, f := range found {
-		set.Zones, at = append(set.Zones, f.zone), append(at, f.fid-1)
+	var fids []int64
+	for i := 0; i+32 <= len(boxes); i += 32 {
+		side := func(k int) float64 { return math.Float64frombits(binary.BigEndian.Uint64(boxes[i+8*k:])) }
+		if math.IsNaN(side(0)) {
+			continue
+		}
+		tree.Search([2]float64{side(0), side(1)}, [2]float64{side(2), side(3)}, func(_, _ [2]float64, _ struct{}) bool {
+			fids = append(fids, int64(i/32+1))
+			return false
+		})
 	}
-	return at, nil
+	return fids
 }
 
 func publishedID(ctx context.Context, q pgQuerier) (id string, err error) {

@@ -1,18 +1,23 @@
 package store
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"math"
 	"net/url"
 	"os"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/paulmach/orb"
 
 	"observatoire/geo"
+	"observatoire/indicators"
 )
 
 func TestCutSchema(t *testing.T) {
@@ -143,4 +148,72 @@ func TestPostGISOpenedTwiceAtOnce(t *testing.T) {
 			t.Error(err)
 		}
 	}
+}
+
+// TestPostGISBoxes compares the boxes that a migration gives the editions of before with those kept since, and reads a
+// layer of many blocks by them while every connection of the pool is wanted.
+func TestPostGISBoxes(t *testing.T) {
+	ctx := context.Background()
+	address := pgAddress(t)
+	s := open(t, address, "")
+	defer s.Close()
+	e := &indicators.Edition{ID: "boites", Layers: []geo.ZoneSet{{Layer: "iris-2016", EPSG: 2154}}}
+	set := &e.Layers[0]
+	for i := range 5 * pgBlock {
+		z := geo.Zone{Code: fmt.Sprintf("%09d", i)}
+		if i%7 != 0 { // some are known by their code alone
+			x, y := 880000.123456789+20*float64(i), 6270000.987654321
+			z.Geom = orb.MultiPolygon{{{{x, y}, {x + 10, y}, {x + 10, y + 10}, {x, y + 10}, {x, y}}}}
+		}
+		set.Zones = append(set.Zones, z)
+	}
+	if err := s.PutEdition(ctx, e); err != nil {
+		t.Fatal(err)
+	}
+	pool := s.(*postgis).pool
+	kept := func() (b []byte) {
+		t.Helper()
+		if err := pool.QueryRow(ctx, "SELECT boites FROM couche WHERE edition = 'boites'").Scan(&b); err != nil {
+			t.Fatal(err)
+		}
+		return b
+	}
+	want := kept()
+	text, err := migrations.ReadFile("migrations/0007_boites.sql")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, update, _ := strings.Cut(string(text), "EXTERNAL;\n")
+	update, _, _ = strings.Cut(update, ";")
+	for _, q := range []string{"UPDATE couche SET boites = NULL", update} {
+		if _, err := pool.Exec(ctx, q); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := kept(); !bytes.Equal(got, want) {
+		t.Errorf("the migration gives %d bytes of boxes, other than the %d that are kept", len(got), len(want))
+	}
+
+	near := []orb.Bound{{Min: orb.Point{880000, 6270000}, Max: orb.Point{880000 + 20*3*pgBlock, 6270001}}}
+	var wg sync.WaitGroup
+	for range 12 {
+		wg.Go(func() {
+			got, at, err := s.Zones(ctx, "boites", "iris-2016", near)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			last := -1
+			for k, i := range at {
+				if i <= last || i%7 == 0 || got.Zones[k].Code != set.Zones[i].Code || !orb.Equal(got.Zones[k].Geom, set.Zones[i].Geom) {
+					t.Errorf("zone %d is read as %s", i, got.Zones[k].Code)
+				}
+				last = i
+			}
+			if n := 3*pgBlock - (3*pgBlock+6)/7; len(at) < n || len(at) > n+1 {
+				t.Errorf("%d zones are near, want %d", len(at), n)
+			}
+		})
+	}
+	wg.Wait()
 }
