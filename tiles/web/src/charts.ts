@@ -27,6 +27,10 @@ function tame(svg: Element, label: string): SVGSVGElement {
   chart.setAttribute("role", "img");
   chart.setAttribute("aria-label", label);
   chart.removeAttribute("fill");
+  for (const g of chart.querySelectorAll("[aria-label], [aria-description]")) {
+    g.removeAttribute("aria-label"); // the names of its marks, which say nothing
+    g.removeAttribute("aria-description");
+  }
   return chart;
 }
 

@@ -6,7 +6,7 @@ import { comparison } from "./compare";
 import { $, announce, h, replace, s } from "./dom";
 import { Drawing } from "./draw";
 import { saveBlob, saveImage, saveText, saveVector, type Sheet } from "./export";
-import { bounds, outlineColor, themeColor, ZoneMap, type Hover, type Picked } from "./map";
+import { bounds, outlineColor, themeColor, ZoneMap, type Hover, type Painting, type Picked } from "./map";
 import { page } from "./pages";
 import { format, initial, parse, type State } from "./state";
 import { FigureTable, type Row } from "./table";
@@ -347,8 +347,9 @@ function classify() {
   classes = (state.mode ? diverging : sequential)(values, state.methode, state.classes, state.bornes, decimals);
 }
 
+let painting: Painting | null = null;
+
 function paint(figures: boolean) {
-  if (!map) return;
   if (figures && columns) {
     const y = yearNow();
     const values = shownOf(y);
@@ -363,9 +364,11 @@ function paint(figures: boolean) {
       else if (y && y.statuts[i] === hidden) secret.push(i + 1);
       else absent.push(i + 1);
     }
-    map.paint({ layer: state.couche, colors: classes.colors, classes: k, secret, absent });
-    legend(k, y);
+    painting = { layer: state.couche, colors: classes.colors, classes: k, secret, absent };
+    map?.paint(painting);
   }
+  if (painting) legend(painting.classes, yearNow());
+  if (!map) return;
   const quarters = [...new Set(overview.quartiers.map((q) => q.couche))].filter((l) => layerOf(l)?.dessinees);
   const order = [...(state.vecus ? [state.vecus] : []), ...quarters.filter((l) => l !== state.vecus)];
   map.outline(order);

@@ -117,7 +117,7 @@ export class ZoneMap {
       container,
       style,
       ...(view ? { center: [lon!, lat!] as [number, number], zoom: zoom! } : { bounds: ZoneMap.framing(overview), fitBoundsOptions: { padding: 40, maxZoom: 14 } }),
-      canvasContextAttributes: { preserveDrawingBuffer: true, antialias: true },
+      canvasContextAttributes: { preserveDrawingBuffer: true },
       attributionControl: false,
       dragRotate: false,
       pitchWithRotate: false,
@@ -172,6 +172,14 @@ export class ZoneMap {
       const status = (e.error as { status?: number }).status;
       if (e.error instanceof TypeError || /Failed to fetch|NetworkError/.test(String(e.error?.message)) || status === 502 || status === 503) setLost(true);
     });
+    // Where quarters alone are coloured, the communes and the IRIS say where they are.
+    for (const level of ["commune", "iris"]) {
+      const l = this.overview.couches.find((c) => c.niveau === level && c.derniere && c.dessinees);
+      if (!l) continue;
+      const base = { source: this.source(l.id), "source-layer": l.id } as const;
+      if (level === "commune") map.addLayer({ ...base, id: "contexte-terre", type: "fill", paint: { "fill-color": "#ffffff", "fill-opacity": this.overview.fond ? 0 : 1 } }, "noms");
+      map.addLayer({ ...base, id: `contexte-${level}`, type: "line", minzoom: level === "iris" ? 9 : 0, paint: { "line-color": level === "iris" ? "#d3d9df" : "#98a3ae", "line-width": level === "iris" ? 0.7 : 1.2 } }, "noms");
+    }
     this.setNames(true);
     this.setAccess();
   }
@@ -243,7 +251,7 @@ export class ZoneMap {
       for (const id of ["zones-choisie", "zones-limite", "zones-secret", "zones-absent", "zones-aplat"]) if (map.getLayer(id)) map.removeLayer(id);
       const source = this.source(p.layer);
       const base = { source, "source-layer": p.layer } as const;
-      const before = map.getStyle().layers.find((l) => l.id !== "terrain" && l.id !== "fond")?.id;
+      const before = map.getStyle().layers.find((l) => l.id !== "terrain" && l.id !== "fond" && !l.id.startsWith("contexte-"))?.id;
       map.addLayer({ ...base, id: "zones-aplat", type: "fill", paint: { "fill-opacity": this.overview.fond ? 0.75 : 1, "fill-antialias": true } }, before);
       map.addLayer({ ...base, id: "zones-absent", type: "fill", filter: nothing, paint: { "fill-pattern": "absent", "fill-opacity": this.overview.fond ? 0.6 : 1 } }, before);
       map.addLayer({ ...base, id: "zones-secret", type: "fill", filter: nothing, paint: { "fill-pattern": "secret" } }, before);
@@ -298,7 +306,7 @@ export class ZoneMap {
     if (!map.getLayer("equipements-points")) {
       const colors = overview.themes.flatMap((t, i) => [t, themeColor(i)]);
       map.addLayer({ id: "equipements-points", type: "circle", source: this.source("equipements"), "source-layer": "equipements",
-        paint: { "circle-radius": ["interpolate", ["linear"], ["zoom"], 9, 2.5, 14, 6], "circle-color": ["match", ["get", "theme"], ...colors, "#000000"] as unknown as ExpressionSpecification, "circle-stroke-color": "#ffffff", "circle-stroke-width": 1.5 } });
+        paint: { "circle-radius": ["interpolate", ["linear"], ["zoom"], 9, 2.5, 14, 6], "circle-color": ["match", ["get", "theme"], ...colors, "#000000"] as unknown as ExpressionSpecification, "circle-stroke-color": "#ffffff", "circle-stroke-width": 1.5 } }, "noms");
     }
     map.setFilter("equipements-points", theme === "*" ? null : ["==", ["get", "theme"], theme]);
   }

@@ -31,7 +31,7 @@ export class FigureTable {
   private body = h("tbody");
   private head = h("tr");
   private caption = h("caption");
-  private more = h("button", { type: "button", class: "plus", click: () => this.add() });
+  private more = h("button", { type: "button", class: "suite", click: () => this.add() });
   readonly element = h("div", { class: "defile", tabindex: 0, role: "region", "aria-label": "Table des chiffres de la carte" },
     h("table", { id: "chiffres" }, this.caption, h("thead", {}, this.head), this.body), this.more);
 
