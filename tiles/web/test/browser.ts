@@ -55,6 +55,11 @@ export async function visit(address: string, work: (v: Visit) => Promise<void>, 
     if (ready) await page.waitForSelector(map ? "html[data-page=prete][data-carte=prete]" : "html[data-page=prete]", { state: "attached" });
     if (map) await drawn(page);
     await work(v);
+  } catch (err) {
+    const folder = process.env["OBSERVATOIRE_SHOTS"]; // where to leave a picture of what went wrong
+    if (folder) await page.screenshot({ path: `${folder}/${Date.now()}.png` }).catch(() => {});
+    if (err instanceof Error && v.said.length) err.message += `\nthe page said: ${v.said.join(" | ")}`;
+    throw err;
   } finally {
     await context.close();
   }
