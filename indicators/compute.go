@@ -166,13 +166,11 @@ func NewTerritory(in Input) (*Territory, error) {
 	return c, errors.Join(bad...)
 }
 
-// indicators makes the values of every indicator that has one, in order, on all processors. Each indicator is written where it
-// will stay, give or take the room that the ones before it left.
+// indicators makes the values of every indicator that has one, in order, on all processors.
 func (c *computation) indicators() Result {
 	type made struct {
 		def      Definition
 		slots    []slot
-		from     int // of the room for its values
 		values   []Value
 		compared []Calibration
 	}
@@ -183,30 +181,32 @@ func (c *computation) indicators() Result {
 	}
 	slices.SortStableFunc(order, func(i, j int) int { return cmp.Compare(list[i].def.ID, list[j].def.ID) })
 	each(len(list), func(i int) { list[i].slots = c.slots(&list[i].def) })
-	room := 0
-	for _, i := range order { // values are ordered by indicator first
-		list[i].from = room
-		room += c.most(&list[i].def, list[i].slots)
-	}
-	var r Result
-	r.Values = make([]Value, room)
+	var rooms sync.Pool // an indicator has far fewer values than it may
 	each(len(list), func(i int) {
 		m := &list[i]
-		m.values, m.compared = c.indicator(&m.def, m.slots, r.Values[m.from:m.from:m.from+c.most(&m.def, m.slots)])
-		m.slots = nil
+		room, _ := rooms.Get().(*[]Value)
+		if room == nil {
+			room = new([]Value)
+		}
+		*room = slices.Grow((*room)[:0], c.most(&m.def, m.slots))
+		var values []Value
+		values, m.compared = c.indicator(&m.def, m.slots, *room)
+		m.values, m.slots = append([]Value(nil), values...), nil
+		rooms.Put(room)
 	})
+	var r Result
+	n := 0
 	for i := range list {
 		if len(list[i].values) > 0 {
 			r.Indicators = append(r.Indicators, list[i].def)
 			r.Calibrations = append(r.Calibrations, list[i].compared...)
+			n += len(list[i].values)
 		}
 	}
-	n := 0
-	for _, i := range order {
-		n += copy(r.Values[n:], list[i].values)
-	}
-	if r.Values = r.Values[:n:n]; n < room/2 {
-		r.Values = slices.Clone(r.Values)
+	r.Values = make([]Value, 0, n)
+	for _, i := range order { // values are ordered by indicator first
+		r.Values = append(r.Values, list[i].values...)
+		list[i].values = nil
 	}
 	return r
 }
