@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -164,11 +165,13 @@ func writeExport(e *indicators.Edition, what, format, out string) ([]string, err
 	}
 	switch {
 	case format == "xlsx":
-		return []string{out}, writeFile(out, func(w io.Writer) error {
+		err := put(out, func(w io.Writer) error {
 			return tiles.WriteWorkbook(w, e, tiles.WorkbookOptions{Sheets: sheets[what]})
 		})
+		return written, err
 	case format == "csv" && what != "":
-		return []string{out}, writeFile(out, tables[what])
+		err := put(out, tables[what])
+		return written, err
 	case format == "csv":
 		for _, name := range []string{"series", "ecarts", "evolutions", "rangs", "femmes-hommes", "concentration", "recouvrements", "calibration"} {
 			if err := put(filepath.Join(out, name+".csv"), tables[name]); err != nil {
@@ -196,10 +199,14 @@ func writeFile(path string, f func(io.Writer) error) error { return writeFileMod
 // writeFileMode writes a whole file or none of it; nobody but its owner reads it before it is whole. On Windows a
 // workbook that Excel holds cannot be replaced.
 func writeFileMode(path string, mode os.FileMode, f func(io.Writer) error) error {
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-		return err
+	err := os.MkdirAll(filepath.Dir(path), 0o755)
+	var tmp *os.File
+	if err == nil {
+		tmp, err = os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
 	}
-	tmp, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
+	if errors.Is(err, fs.ErrPermission) {
+		return fmt.Errorf("%s: the folder cannot be written in: give this account the right to, or write elsewhere", path)
+	}
 	if err != nil {
 		return err
 	}
