@@ -134,7 +134,9 @@ func escape(s string) string {
 func (s *gpkg) mapLayers(ctx context.Context, folder string) ([]mapLayer, error) {
 	path := s.path
 	if rel, err := filepath.Rel(folder, path); err == nil { // not to another Windows drive
-		path = "./" + filepath.ToSlash(rel)
+		if path = filepath.ToSlash(rel); !strings.HasPrefix(path, "../") {
+			path = "./" + path
+		}
 	}
 	db, err := openEditionFile(s.path)
 	if err != nil {
