@@ -183,6 +183,7 @@ func gapName(indicateur string, reference geo.Layer) string {
 type grid struct {
 	sx, ox, sy, oy float64
 	box            orb.Bound
+	room           orb.Ring // used again for each ring
 }
 
 // point snaps a point to the grid.
@@ -223,16 +224,11 @@ func (g *grid) ring(src orb.Ring) (orb.Ring, float64) {
 	if len(src) < 3 {
 		return nil, 0
 	}
-	r := make(orb.Ring, len(src), len(src)+1)
-	inside := true
-	for i, p := range src {
-		q := g.point(p)
-		inside = inside && g.box.Contains(q)
-		r[i] = q
-	}
+	r, inside := g.near(src)
 	if r[0] != r[len(r)-1] {
 		r = append(r, r[0])
 	}
+	g.room = r[:0]
 	if r = compact(r); !inside && len(r) > 0 {
 		r = clip.Ring(g.box, r)
 		for i, p := range r {
@@ -240,6 +236,7 @@ func (g *grid) ring(src orb.Ring) (orb.Ring, float64) {
 		}
 		r = compact(r)
 	}
+	r = slices.Clone(r) // out of the room
 	if len(r) == 0 {
 		return nil, 0
 	}
@@ -251,6 +248,41 @@ func (g *grid) ring(src orb.Ring) (orb.Ring, float64) {
 		return nil, 0
 	}
 	return r, area
+}
+
+// near snaps a ring to the grid. Of vertices that follow one another beyond the same side of the box it keeps the first and the
+// last: what lies between would be cut off whole. inside says that none is outside.
+func (g *grid) near(src orb.Ring) (r orb.Ring, inside bool) {
+	const left, right, top, bottom = 1, 2, 4, 8
+	r = g.room[:0]
+	inside = true
+	last, run := 0, 0 // sides beyond which the last vertex kept lies, and those that the last two have in common
+	for _, p := range src {
+		q := g.point(p)
+		side := 0
+		if q[0] < g.box.Min[0] {
+			side = left
+		} else if q[0] > g.box.Max[0] {
+			side = right
+		}
+		if q[1] < g.box.Min[1] {
+			side |= top
+		} else if q[1] > g.box.Max[1] {
+			side |= bottom
+		}
+		if side == 0 {
+			r, last, run = append(r, q), 0, 0
+			continue
+		}
+		inside = false
+		if run &= side; run != 0 {
+			r[len(r)-1] = q
+		} else {
+			r, run = append(r, q), last&side
+		}
+		last = side
+	}
+	return r, inside
 }
 
 // compact removes, in place, repeated points, points on the line between their neighbours, and spikes: nothing

@@ -5,11 +5,13 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/paulmach/orb"
+	"github.com/paulmach/orb/clip"
 	"github.com/paulmach/orb/encoding/mvt/vectortile"
 
 	"observatoire/geo"
@@ -289,5 +291,52 @@ func TestTileZooms(t *testing.T) {
 	}
 	if data, err := s.tile(tileRequest{layers: []*layer{l}, z: 10, x: 3, y: 3}); err != nil || data != nil {
 		t.Errorf("far away: %d bytes, %v", len(data), err)
+	}
+}
+
+// What a ring loses beyond the sides of a tile changes nothing of what lies within; rings drawn after it leave it as it is.
+func TestNear(t *testing.T) {
+	g := grid{sx: 1, sy: 1, box: orb.Bound{Min: orb.Point{-buffer, -buffer}, Max: orb.Point{extent + buffer, extent + buffer}}}
+	rng := rand.New(rand.NewPCG(1, 2))
+	area := func(r orb.Ring) (a float64) {
+		for i := 1; i < len(r); i++ {
+			a += r[i-1][0]*r[i][1] - r[i][0]*r[i-1][1]
+		}
+		return a / 2
+	}
+	dropped, met := 0, 0
+	var last orb.Ring
+	var was orb.Ring
+	for n := range 2000 {
+		// A star around a point of the tile or near it, larger or smaller than the tile.
+		cx, cy, size := rng.Float64()*3*extent-extent, rng.Float64()*3*extent-extent, math.Exp2(4+rng.Float64()*11)
+		src := orb.Ring{}
+		for k := range 60 {
+			a, d := 2*math.Pi*float64(k)/60, size*(0.3+rng.Float64())
+			src = append(src, orb.Point{math.Round(cx + d*math.Cos(a)), math.Round(cy + d*math.Sin(a))})
+		}
+		src = append(src, src[0])
+		kept, inside := g.near(src)
+		kept = slices.Clone(kept)
+		if kept[0] != kept[len(kept)-1] {
+			kept = append(kept, kept[0])
+		}
+		dropped += len(src) - len(kept)
+		want := area(clip.Ring(g.box, slices.Clone(src)))
+		got := area(clip.Ring(g.box, slices.Clone(kept)))
+		if math.Abs(got-want) > 1e-6*(1+math.Abs(want)) || inside != (len(kept) == len(src) && g.box.Contains(src.Bound().Min) && g.box.Contains(src.Bound().Max)) {
+			t.Fatalf("star %d: %g square units of %g, %d vertices of %d, inside %v", n, got, want, len(kept), len(src), inside)
+		}
+		if want != 0 {
+			met++
+		}
+		r, _ := g.ring(src)
+		if !slices.Equal(last, was) {
+			t.Fatalf("star %d changes the one before", n)
+		}
+		last, was = r, slices.Clone(r)
+	}
+	if dropped < 10_000 || met < 500 {
+		t.Errorf("%d vertices dropped, %d stars in the tile: this tests little", dropped, met)
 	}
 }
