@@ -1,7 +1,7 @@
 // Charts, in SVG. What Plot would put in a style sheet of its own is in the page's: the policy of the service lets in no other.
 import * as Plot from "@observablehq/plot";
 import type { CalibrationRow, Evolution, Indicator, SeriesRow } from "./api";
-import { methodShort, number, places, withUnit } from "./words";
+import { methodShort, number, places, signed, withUnit } from "./words";
 
 export interface Line {
   name: string;
@@ -92,22 +92,25 @@ export function seriesChart(lines: Line[], d: Indicator, evolutions: Evolution[]
   return tame(svg, `${d.label} : ${points.map((p) => p.title).join(" ; ")}`);
 }
 
-/** How far each method is from the producers, on average. */
-export function calibrationChart(list: CalibrationRow[], width: number): SVGSVGElement {
+/** How far each method is from the producers, on average; most is the largest error that the page shows. */
+export function calibrationChart(list: CalibrationRow[], most: number, width: number): SVGSVGElement {
+  const method = (c: CalibrationRow) => methodShort(c.methode);
+  const label = (c: CalibrationRow) => signed(c.ecart_moyen, 1);
   const svg = Plot.plot({
     className: "trace",
     width,
     height: list.length * 32 + 40,
+    marginTop: 4,
     marginLeft: 190,
-    marginRight: 56,
-    x: { label: null, grid: true, inset: 10, tickFormat: (v: number) => number(v, 0) },
-    y: { label: null, domain: list.map((c) => methodShort(c.methode)) },
+    marginRight: 12,
+    x: { label: null, grid: true, domain: [-most * 1.2, most * 1.2], ticks: 7, tickFormat: (v: number) => signed(v, most < 4 ? 1 : 0) },
+    y: { label: null, tickSize: 0, domain: list.map(method) },
     marks: [
-      Plot.barX(list, { x: "ecart_moyen", y: (c: CalibrationRow) => methodShort(c.methode), fill: (c: CalibrationRow) => (c.rang === 1 ? "#08519c" : "#6baed6"), insetTop: 4, insetBottom: 4 }),
-      Plot.text(list, { x: "ecart_moyen", y: (c: CalibrationRow) => methodShort(c.methode), text: (c: CalibrationRow) => (c.ecart_moyen > 0 ? "+" : c.ecart_moyen < 0 ? "−" : "") + number(Math.abs(c.ecart_moyen), 1), textAnchor: "start", dx: 6, filter: (c: CalibrationRow) => c.ecart_moyen >= 0 }),
-      Plot.text(list, { x: "ecart_moyen", y: (c: CalibrationRow) => methodShort(c.methode), text: (c: CalibrationRow) => "−" + number(Math.abs(c.ecart_moyen), 1), textAnchor: "end", dx: -6, filter: (c: CalibrationRow) => c.ecart_moyen < 0 }),
+      Plot.barX(list, { x: "ecart_moyen", y: method, fill: (c: CalibrationRow) => (c.rang === 1 ? "#08519c" : "#6baed6"), insetTop: 4, insetBottom: 4 }),
+      Plot.text(list, { x: "ecart_moyen", y: method, text: label, textAnchor: "start", dx: 6, filter: (c: CalibrationRow) => c.ecart_moyen >= 0 }),
+      Plot.text(list, { x: "ecart_moyen", y: method, text: label, textAnchor: "end", dx: -6, filter: (c: CalibrationRow) => c.ecart_moyen < 0 }),
       Plot.ruleX([0], { stroke: "#1d2733" }),
     ],
   });
-  return tame(svg, list.map((c) => `${methodShort(c.methode)} : ${number(c.ecart_moyen, 1)} ${c.unite} en moyenne`).join(" ; "));
+  return tame(svg, list.map((c) => `${method(c)} : ${label(c)} ${c.unite} en moyenne`).join(" ; "));
 }

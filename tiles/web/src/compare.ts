@@ -14,7 +14,7 @@ export async function comparison(zones: [string, string][], d: Indicator, sexe: 
   const names = all.map((x) => x.zone.nom || x.zone.code);
   const decimals = w.places(d);
   const figures = all.map((x) => figureOf(x.zone.series, sexe, year));
-  const references = [...new Map(all.flatMap((x) => x.zone.ecarts.filter((g) => g.sexe === sexe).map((g) => [g.reference, w.levelText(g.reference)] as const)))];
+  const references = [...new Map(all.flatMap((x) => x.zone.ecarts.filter((g) => g.sexe === sexe).map((g) => [g.reference, `${w.levelText(g.reference)} (${g.reference.split("-").at(-1)})`] as const)))];
   const row = (label: string, cells: (HTMLElement | string)[], name?: string) => h("tr", name ? { "data-ligne": name } : {}, h("th", { scope: "row" }, label), cells.map((c) => h("td", {}, c)));
   const table = h("table", { id: "comparer-table" }, h("caption", {}, `${d.label}${sexe === "T" ? "" : `, ${w.sex[sexe]}`}`),
     h("thead", {}, h("tr", {}, h("th", { scope: "col" }, "Mesure"), names.map((n, i) => h("th", { scope: "col" }, n, h("small", {}, w.levelText(zones[i]![0])))))),

@@ -277,8 +277,8 @@ export class ZoneMap {
       const base = { source: this.source(l), "source-layer": l } as const;
       const dashed = levelOf(l) !== "qpv";
       map.addLayer({ ...base, id: `${l}-prise`, type: "fill", paint: { "fill-color": "rgba(0,0,0,0)" } }, "noms");
-      map.addLayer({ ...base, id: `${l}-halo`, type: "line", paint: { "line-color": "#ffffff", "line-width": 5.5 } }, "noms");
-      map.addLayer({ ...base, id: `${l}-contour`, type: "line", paint: { "line-color": outlineColor(l), "line-width": 2.8, ...(dashed ? { "line-dasharray": [3, 1.4] } : {}) } }, "noms");
+      map.addLayer({ ...base, id: `${l}-halo`, type: "line", paint: { "line-color": "#ffffff", "line-width": ["interpolate", ["linear"], ["zoom"], 10, 2.6, 13, 5.5] } }, "noms");
+      map.addLayer({ ...base, id: `${l}-contour`, type: "line", paint: { "line-color": outlineColor(l), "line-width": ["interpolate", ["linear"], ["zoom"], 10, 1.6, 13, 2.8], ...(dashed ? { "line-dasharray": [3, 1.4] } : {}) } }, "noms");
     }
     this.shown = layers;
   }

@@ -24,11 +24,12 @@ async function calibration(overview: Overview, indicators: Indicator[], d: Indic
   if (!own.length) return out;
   const charts = await import("./charts");
   const layers = [...new Set(own.map((c) => c.couche))].sort((a, b) => Number(overview.couches.find((l) => l.id === b)?.quartier) - Number(overview.couches.find((l) => l.id === a)?.quartier) || a.localeCompare(b));
+  const most = Math.max(1, ...own.filter((c) => c.sexe === "T" || !own.some((x) => x.sexe === "T")).map((c) => Math.abs(c.ecart_moyen)));
   for (const layer of layers) {
     const list = own.filter((c) => c.couche === layer && c.sexe === "T").sort((a, b) => a.ecart_absolu_moyen - b.ecart_absolu_moyen);
     const shown = list.length ? list : own.filter((c) => c.couche === layer).slice(0, 8);
     const unit = shown[0]!.unite;
-    out.push(h("section", { "data-couche": layer }, h("h3", {}, `${w.upper(w.levelText(layer))}, géographie ${layer.split("-").at(-1)} : écart moyen au producteur, en ${unit}`), h("figure", { class: "graphique" }, charts.calibrationChart(shown, 720)),
+    out.push(h("section", { "data-couche": layer }, h("h3", {}, `${w.upper(w.levelText(layer))}, géographie ${layer.split("-").at(-1)} : écart moyen au producteur, en ${unit}`), h("figure", { class: "graphique" }, charts.calibrationChart(shown, most, 760)),
       h("div", { class: "defile", tabindex: 0, role: "region", "aria-label": `Écarts au producteur, ${w.levelText(layer)}` }, h("table", {}, h("thead", {}, h("tr", {}, ["Méthode", "Comparaisons", "Écart moyen", "Écart absolu moyen", "Zone la plus éloignée", "Son écart", "Rang"].map((t, i) => h("th", { scope: "col", class: [0, 4].includes(i) ? null : "n" }, t)))),
         h("tbody", {}, shown.map((c) => h("tr", {}, h("th", { scope: "row" }, w.methodShort(c.methode)), h("td", { class: "n" }, w.number(c.nombre, 0)), h("td", { class: "n" }, w.signed(c.ecart_moyen, 1)), h("td", { class: "n" }, w.number(c.ecart_absolu_moyen, 1)),
           h("td", {}, c.nom_extreme || c.code_extreme), h("td", { class: "n" }, w.signed(c.ecart_extreme, 1)), h("td", { class: "n" }, c.rang ? String(c.rang) : "—"))))))));
