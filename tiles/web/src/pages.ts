@@ -11,7 +11,7 @@ export async function page(name: "calibration" | "bouge" | "methode", view: HTML
 }
 
 async function calibration(overview: Overview, indicators: Indicator[], d: Indicator, choose: (id: string) => void): Promise<HTMLElement[]> {
-  const all = (await rows<CalibrationRow>("calibration", {})).filter((c) => c.millesime === null);
+  const all = (await rows<CalibrationRow>("calibration", {})).filter((c) => c.millesime === null && c.sexe === ""); // years and sexes together
   const compared = new Set(all.map((c) => c.indicateur));
   const select = h("select", { id: "calibration-indicateur", change: () => choose(select.value) }, indicators.map((x) => h("option", { value: x.id }, x.label + (compared.has(x.id) ? "" : " – non comparé"))));
   select.value = d.id;
@@ -24,10 +24,9 @@ async function calibration(overview: Overview, indicators: Indicator[], d: Indic
   if (!own.length) return out;
   const charts = await import("./charts");
   const layers = [...new Set(own.map((c) => c.couche))].sort((a, b) => Number(overview.couches.find((l) => l.id === b)?.quartier) - Number(overview.couches.find((l) => l.id === a)?.quartier) || a.localeCompare(b));
-  const most = Math.max(1, ...own.filter((c) => c.sexe === "T" || !own.some((x) => x.sexe === "T")).map((c) => Math.abs(c.ecart_moyen)));
+  const most = Math.max(1, ...own.map((c) => Math.abs(c.ecart_moyen)));
   for (const layer of layers) {
-    const list = own.filter((c) => c.couche === layer && c.sexe === "T").sort((a, b) => a.ecart_absolu_moyen - b.ecart_absolu_moyen);
-    const shown = list.length ? list : own.filter((c) => c.couche === layer).slice(0, 8);
+    const shown = own.filter((c) => c.couche === layer).sort((a, b) => a.ecart_absolu_moyen - b.ecart_absolu_moyen);
     const unit = shown[0]!.unite;
     out.push(h("section", { "data-couche": layer }, h("h3", {}, `${w.upper(w.levelText(layer))}, géographie ${layer.split("-").at(-1)} : écart moyen au producteur, en ${unit}`), h("figure", { class: "graphique" }, charts.calibrationChart(shown, most, 760)),
       h("div", { class: "defile", tabindex: 0, role: "region", "aria-label": `Écarts au producteur, ${w.levelText(layer)}` }, h("table", {}, h("thead", {}, h("tr", {}, ["Méthode", "Comparaisons", "Écart moyen", "Écart absolu moyen", "Zone la plus éloignée", "Son écart", "Rang"].map((t, i) => h("th", { scope: "col", class: [0, 4].includes(i) ? null : "n" }, t)))),
