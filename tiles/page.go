@@ -813,19 +813,24 @@ func (c *canvas) place(mp orb.MultiPolygon, name string, taken *[]orb.Bound) (la
 
 // scaleBar is a round length that takes about a fifth of the map's width.
 func scaleBar(view orb.Bound) (width float64, text string) {
+	length, text := scaleLength(view)
+	return math.Round(length/(view.Max[0]-view.Min[0])*mapWidth*10) / 10, text
+}
+
+// scaleLength is the length of a scale bar, in metres, and how it is written.
+func scaleLength(view orb.Bound) (length float64, text string) {
 	metres := (view.Max[0] - view.Min[0]) / 5
-	length := math.Pow(10, math.Floor(math.Log10(metres)))
+	length = math.Pow(10, math.Floor(math.Log10(metres)))
 	for _, k := range []float64{5, 2} {
 		if length*k <= metres {
 			length *= k
 			break
 		}
 	}
-	width = math.Round(length/(view.Max[0]-view.Min[0])*mapWidth*10) / 10
 	if length >= 1000 {
-		return width, indicators.FrenchNumber(length/1000, 0) + " km"
+		return length, indicators.FrenchNumber(length/1000, 0) + " km"
 	}
-	return width, indicators.FrenchNumber(length, 0) + " m"
+	return length, indicators.FrenchNumber(length, 0) + " m"
 }
 
 func sexeFR(s string) string {
@@ -890,11 +895,11 @@ func (p *published) overlapTable(c choice, f *fill) (t overlapTable) {
 }
 
 // communes are the names of communes given by their codes.
-func (p *published) communes(codes string) string {
+func (s *Snapshot) communes(codes string) string {
 	var names []string
 	for _, code := range strings.Split(codes, ",") {
 		code = strings.TrimSpace(code)
-		for _, l := range p.layers {
+		for _, l := range s.layers {
 			if i, ok := l.set.Index(code); ok && l.set.Layer.Level() == "commune" {
 				code = l.name(i)
 				break

@@ -191,7 +191,7 @@ func (s *Server) newServed(snap *Snapshot) *served {
 // seed digests all that an answer depends on besides its address: the edition, what is seen of it, the program, and
 // the page's own text, since a browser that keeps a page and is told it has not changed keeps the style that goes with it.
 func (s *Server) seed(snap *Snapshot, sees string) []byte {
-	sum := sha256.Sum256([]byte(strings.Join([]string{s.o.Version, pageSource, documentSource, pageCSS, s.viewer.digest, s.o.Title, snap.edition.ID, snap.version, sees}, "\x00")))
+	sum := sha256.Sum256([]byte(strings.Join([]string{s.o.Version, pageSource, documentSource, pageCSS, portraitSource, portraitCSS, s.viewer.digest, s.o.Title, snap.edition.ID, snap.version, sees}, "\x00")))
 	return sum[:]
 }
 
@@ -311,6 +311,7 @@ func (s *Server) list() []*operation {
 			params: []*parameter{paramIndicateur, paramMillesime, paramSexe, paramTampon}, h: s.handleEstimation},
 		{path: "/api/zones/{layer}/{code}", id: "getZone", tag: "Chiffres", summary: "Tout d'une zone : ses séries, ses écarts et ses recouvrements.", types: []string{json},
 			params: []*parameter{paramIndicateur, paramMillesime, paramSexe, paramMethodes}, h: s.handleZone},
+		{path: "/api/portrait/{code}", id: "getPortrait", tag: "Chiffres", summary: "Le portrait d'un quartier : deux pages à imprimer.", types: []string{"text/html"}, h: s.handlePortrait},
 		{path: "/api/indicateurs", id: "getIndicateurs", tag: "Chiffres", summary: "Définitions des indicateurs et séries de l'édition.", types: []string{json}, h: s.handleIndicators},
 		{path: "/api/visionneuse", id: "getVisionneuse", tag: "Service", summary: "Ce que la carte interactive montre d'abord : couches, quartiers, choix de départ.", types: []string{json}, h: s.handleOverview},
 		{path: "/api/carte/{layer}", id: "getCarte", tag: "Chiffres", summary: "Un indicateur sur toute une couche, en colonnes : une par millésime, dans l'ordre des identifiants des tuiles.", types: []string{json},

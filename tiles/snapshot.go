@@ -34,6 +34,10 @@ type Snapshot struct {
 	gapValues indicators.ShownIndex // the values gaps are made of
 	last      map[seriesID]int      // the one to show when none is asked for
 
+	portraits struct { // once a portrait is asked for
+		once sync.Once
+		of   map[quarterID]*zoneFacts
+	}
 	extras  extras
 	gapRows struct { // once a tile shows some
 		once   sync.Once
