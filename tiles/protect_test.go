@@ -67,7 +67,7 @@ var everything = []string{
 	"/collections/secret1-2020/items", "/collections/secret1-2020/items/SECRET1Z", "/collections/qpv-2015/items?indicateurs=secret1_logements", "/collections/qpv-2015/items/QP013061?indicateurs=secret1_logements",
 	"/tiles/style.json", "/tiles/secret1-2020.json", "/tiles/rien.json", "/tiles/qpv-2015.json?indicateurs=secret1_logements", "/tiles/secret1-2020/8/131/93.mvt", "/tiles/qpv-2015/8/131/93.mvt?indicateurs=secret1_logements",
 	"/api/editions", "/api/indicateurs", "/api/equipements", "/api/series", "/api/series.csv", "/api/series.csv?indicateur=secret1_logements", "/api/series?zone=SECRET1Z", "/api/series?couche=rien", "/api/series.xlsx",
-	"/api/ecarts", "/api/ecarts.csv", "/api/ecarts.xlsx", "/api/evolutions", "/api/rangs.csv", "/api/femmes-hommes", "/api/concentration", "/api/recouvrements", "/api/recouvrements?de=rien", "/api/calibration.csv",
+	"/api/ecarts", "/api/ecarts.csv", "/api/ecarts.xlsx", "/api/evolutions", "/api/rangs.csv", "/api/femmes-hommes", "/api/concentration", "/api/recouvrements", "/api/recouvrements?de=rien", "/api/calibration.csv", "/api/portrait/QP013061", "/api/portrait/SECRET1Z",
 	"/metrics", "/healthz", "/readyz", "/nulle-part",
 }
 
