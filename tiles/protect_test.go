@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
+	"regexp"
 	"strings"
 	"sync"
 	"testing"
@@ -71,6 +72,8 @@ var everything = []string{
 	"/metrics", "/healthz", "/readyz", "/nulle-part",
 }
 
+var processMetric = regexp.MustCompile(`(?m)^(?:go|process)_.*$`)
+
 // What a partner gave is nowhere without a token, and with one, only what its conventions let see. The answers of one
 // reader are never another's, whatever the order they come in.
 func TestTokens(t *testing.T) {
@@ -103,6 +106,9 @@ func TestTokens(t *testing.T) {
 						said := strings.ReplaceAll(text, "« secret1_logements »", "")
 						said = strings.ReplaceAll(strings.ReplaceAll(said, "« secret1-2020 »", ""), "« SECRET1Z »", "")
 						said = strings.ReplaceAll(said, prefix+strings.Split(path, "?")[0], "")
+						if path == "/metrics" { // the figures of the process itself may hold any digits
+							said = processMetric.ReplaceAllString(said, "")
+						}
 						found := strings.Contains(strings.ToUpper(said), word) || strings.Contains(said, fmt.Sprint(4321+k))
 						if found && !reader.sees[k] {
 							t.Errorf("%s%s says %s to %q: %.800s", prefix, path, word, reader.token, text)
