@@ -3,6 +3,7 @@ package tiles
 import (
 	"archive/zip"
 	"bytes"
+	"cmp"
 	"fmt"
 	"io"
 	"slices"
@@ -10,14 +11,16 @@ import (
 
 	"github.com/xuri/excelize/v2"
 
+	"observatoire/geo"
 	"observatoire/indicators"
 )
 
 // The sheets of a workbook, in order. "Lisez-moi" is always the first.
 const (
-	SheetReadme = "Lisez-moi"
-	SheetSeries = "Séries"
-	SheetEcarts = "Écarts"
+	SheetReadme  = "Lisez-moi"
+	SheetTableau = "Tableau de bord"
+	SheetSeries  = "Séries"
+	SheetEcarts  = "Écarts"
 
 	SheetEvolutions    = "Évolutions"
 	SheetRangs         = "Rangs"
@@ -91,7 +94,7 @@ func WriteWorkbook(w io.Writer, e *indicators.Edition, o WorkbookOptions) error 
 		name  string
 		write func(*sheet, WorkbookOptions) error
 	}{
-		{SheetReadme, b.readme}, {SheetSeries, b.series}, {SheetEcarts, b.ecarts},
+		{SheetReadme, b.readme}, {SheetTableau, b.tableau}, {SheetSeries, b.series}, {SheetEcarts, b.ecarts},
 		{SheetEvolutions, func(s *sheet, o WorkbookOptions) error {
 			return rowsSheet(b, s, evolutionHeads, indicators.EvolutionsHeader, o.Evolutions)
 		}},
@@ -158,14 +161,24 @@ type sheet struct {
 	name  string
 	rows  int
 	width int // columns of the header
+
+	reading int   // the column that says "favorable" or "défavorable"; 0: none
+	read    []int // those it reads
 }
 
 func (b *book) sheet(name string, o WorkbookOptions, write func(*sheet, WorkbookOptions) error) error {
 	if _, err := b.f.NewSheet(name); err != nil {
 		return err
 	}
+	fit := true
+	if err := b.f.SetSheetProps(name, &excelize.SheetPropsOptions{FitToPage: &fit}); err != nil { // before the rows, as the file has it
+		return err
+	}
 	sw, err := b.f.NewStreamWriter(name)
 	if err != nil {
+		return err
+	}
+	if err := b.printing(name); err != nil {
 		return err
 	}
 	s := &sheet{book: b, sw: sw, name: name}
@@ -180,8 +193,200 @@ func (b *book) sheet(name string, o WorkbookOptions, write func(*sheet, Workbook
 		if err := b.f.AutoFilter(name, "$A$1:"+last, nil); err != nil {
 			return err
 		}
+		quoted := "'" + name + "'!"
+		for _, n := range []excelize.DefinedName{
+			{Name: definedName(name), RefersTo: quoted + "$A$1:" + last},
+			{Name: "_xlnm.Print_Titles", Scope: name, RefersTo: quoted + "$1:$1"},
+		} {
+			if err := b.f.SetDefinedName(&n); err != nil {
+				return err
+			}
+		}
+		if err := s.colours(); err != nil {
+			return err
+		}
 	}
 	return sw.Flush()
+}
+
+// printing sets a sheet up for A4: landscape, as wide as the page, its name and page number at the foot.
+func (b *book) printing(name string) error {
+	orientation, paper, width, height := "landscape", 9, 1, 0
+	if name == SheetReadme {
+		orientation = "portrait"
+	}
+	if err := b.f.SetPageLayout(name, &excelize.PageLayoutOptions{Orientation: &orientation, Size: &paper, FitToWidth: &width, FitToHeight: &height}); err != nil {
+		return err
+	}
+	margin := 0.4 // inches
+	if err := b.f.SetPageMargins(name, &excelize.PageLayoutMarginsOptions{Left: &margin, Right: &margin}); err != nil {
+		return err
+	}
+	return b.f.SetHeaderFooter(name, &excelize.HeaderFooterOptions{OddFooter: "&L" + name + " – édition " + b.e.ID + "&R&P / &N"})
+}
+
+// definedName is the name of a sheet's table, for formulas of other workbooks: tableau_de_bord, ecarts, femmes_hommes.
+func definedName(sheet string) string {
+	return strings.NewReplacer(" ", "_", "-", "_", "é", "e", "É", "e").Replace(strings.ToLower(sheet))
+}
+
+// colours paints the readings of a table: what is favourable to the quarter, what is not. The words are there too.
+func (s *sheet) colours() error {
+	if s.reading == 0 || s.rows < 2 {
+		return nil
+	}
+	column, err := excelize.ColumnNumberToName(s.reading)
+	if err != nil {
+		return err
+	}
+	var rules []excelize.ConditionalFormatOptions
+	for _, x := range []struct{ word, fill, ink string }{{readingGood, "E2F0D9", "375623"}, {readingBad, "FBE5D6", "843C0C"}} {
+		style, err := s.f.NewConditionalStyle(&excelize.Style{Font: &excelize.Font{Color: x.ink}, Fill: excelize.Fill{Type: "pattern", Pattern: 1, Color: []string{x.fill}}})
+		if err != nil {
+			return err
+		}
+		rules = append(rules, excelize.ConditionalFormatOptions{Type: "formula", Criteria: "$" + column + "2=\"" + x.word + "\"", Format: &style})
+	}
+	for _, c := range append([]int{s.reading}, s.read...) {
+		name, err := excelize.ColumnNumberToName(c)
+		if err != nil {
+			return err
+		}
+		if err := s.f.SetConditionalFormat(s.name, fmt.Sprintf("%s2:%s%d", name, name, s.rows), rules); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// How a gap or an evolution reads for the quarter, by the direction of the indicator.
+const (
+	readingGood = "favorable"
+	readingBad  = "défavorable"
+)
+
+// reading is that of a gap; empty when the direction is neutral, or when the uncertainty of the figure covers the gap.
+func reading(d *indicators.Definition, x *indicators.Ecart, own, ref *indicators.Value) string {
+	if d == nil || x.Statut != indicators.Disponible || !x.Ecart.OK || x.Ecart.V == 0 || own.Fiabilite < indicators.Fragile || ref.Fiabilite < indicators.Fragile || !beyond(own, ref.V) {
+		return ""
+	}
+	switch {
+	case d.Direction == "neutre" || d.Direction == "":
+		return ""
+	case (d.Direction == "hausse_favorable") == (x.Ecart.V > 0):
+		return readingGood
+	}
+	return readingBad
+}
+
+// tableau is the dashboard: each quarter's figure of each indicator, beside its references, with its rank and how it moved.
+func (b *book) tableau(s *sheet, _ WorkbookOptions) error {
+	facts := quarterFacts(b.e)
+	var levels []string
+	for _, x := range b.e.Ecarts {
+		if level := x.Reference.Level(); isQuarter(x.Couche.Level()) && !isQuarter(level) && x.ReferenceInclut && !slices.Contains(levels, level) {
+			levels = append(levels, level)
+		}
+	}
+	slices.SortStableFunc(levels, func(a, b string) int {
+		return cmp.Or(referenceRank(geo.Layer(a))-referenceRank(geo.Layer(b)), strings.Compare(a, b))
+	})
+	heads := []head{{"Quartier", 26}, {"Code", 13}, {"Couche", 14}, {"Thème", 20}, {"Indicateur", 48}, {"Sexe", 8}, {"Millésime", 10}, {"Valeur", 12}, {"Unité", 11},
+		{"Nature", 11}, {"Fiabilité", 12}}
+	for _, level := range levels {
+		title := capital(referenceFR(geo.Layer(level+"-0"), nil))
+		heads = append(heads, head{title, 13}, head{"Écart : " + strings.ToLower(title), 12})
+	}
+	first, nearest := len(heads)+1, "Lecture de l'écart"
+	if len(levels) > 0 {
+		nearest += " : " + referenceFR(geo.Layer(levels[0]+"-0"), nil)
+	}
+	heads = append(heads, head{nearest, 13}, head{"Rang", 7}, head{"Quartiers classés", 9}, head{"Depuis", 9}, head{"Évolution", 12}, head{"Unité de l'évolution", 11}, head{"Verdict", 14}, head{"Lecture de l'évolution", 13})
+	if err := s.header(heads...); err != nil {
+		return err
+	}
+	s.reading = first
+	if len(levels) > 0 { // the nearest reference is the one that is read
+		s.read = []int{first - 2*len(levels) + 1}
+	}
+	shown := indicators.NewShown(b.e)
+	for _, set := range b.e.Layers {
+		if !isQuarter(set.Layer.Level()) {
+			continue
+		}
+		for _, zone := range set.Zones {
+			f := facts[quarterID{set.Layer, zone.Code}]
+			if f == nil {
+				continue
+			}
+			for i := range b.e.Indicators {
+				d := &b.e.Indicators[i]
+				for _, sexe := range []string{"T", "F", "H"} {
+					v := f.shownYear(d.ID, sexe)
+					if v == nil {
+						continue
+					}
+					format := s.decimals(d.ID)
+					value, err := s.number(v.Valeur(), format)
+					if err != nil {
+						return err
+					}
+					cells := []any{cmp.Or(zone.Name, zone.Code), zone.Code, string(set.Layer), d.Theme, d.Label, sexe, millesime(v.Millesime), value, d.Unit, v.Nature.String(), v.Fiabilite.String()}
+					said := ""
+					for k, level := range levels {
+						var best *indicators.Ecart
+						for _, x := range f.ecarts[v.Key] {
+							if x.ReferenceInclut && x.Reference.Level() == level && x.ValeurReference.OK && (best == nil || best.Statut != indicators.Disponible && x.Statut == indicators.Disponible) {
+								best = x
+							}
+						}
+						if best == nil {
+							cells = append(cells, nil, nil)
+							continue
+						}
+						ref, err := s.number(best.ValeurReference, format)
+						if err != nil {
+							return err
+						}
+						gap, err := s.number(best.Ecart, signed(format, best.Unite))
+						if err != nil {
+							return err
+						}
+						cells = append(cells, ref, gap)
+						if k == 0 {
+							own, other := shown.Of(*best)
+							said = reading(d, best, &own, &other)
+						}
+					}
+					cells = append(cells, said)
+					if r := f.rangs[v.Key]; r != nil && r.Statut == indicators.Disponible && r.Rang > 0 {
+						cells = append(cells, r.Rang, r.Sur)
+					} else {
+						cells = append(cells, nil, nil)
+					}
+					if x := f.move(d.ID, sexe, false); x != nil && x.Millesime == v.Millesime {
+						moved, err := s.number(x.Evolution, signed(format, x.Unite))
+						if err != nil {
+							return err
+						}
+						cells = append(cells, x.Depuis, moved, x.Unite, x.Verdict, x.Lecture)
+					}
+					if err := s.row(cells...); err != nil {
+						return err
+					}
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// signed is a number format that writes the sign; a relative gap between two whole numbers is not one itself.
+func signed(format, unit string) string {
+	if !strings.Contains(format, ".") && unit != "" {
+		format = "#,##0.0"
+	}
+	return "+" + format + ";-" + format + ";0"
 }
 
 // A head is a column's French header and its width in characters.
@@ -211,7 +416,14 @@ func (s *sheet) header(heads ...head) error {
 		return err
 	}
 	s.width = len(heads)
-	return s.row(cells...)
+	if len(heads) > 14 { // A3, to be read once printed
+		paper := 8
+		if err := s.f.SetPageLayout(s.name, &excelize.PageLayoutOptions{Size: &paper}); err != nil {
+			return err
+		}
+	}
+	s.rows++
+	return s.sw.SetRow("A1", cells, excelize.RowOpts{Height: 46})
 }
 
 // row writes a row: strings are made harmless, an absent number is an empty cell.
@@ -324,9 +536,10 @@ func (b *book) ecarts(s *sheet, o WorkbookOptions) error {
 		head{"Valeur", 13}, head{"Couche de référence", 22}, head{"Code de référence", 14}, head{"Nom de la référence", 30},
 		head{"Valeur de la référence", 13}, head{"Écart", 12}, head{"Unité de l'écart", 12}, head{"Rapport", 10},
 		head{"La référence inclut la zone", 14}, head{"Statut", 18}, head{"Motif de l'absence d'écart", 60},
-		head{"Méthode", 20}, head{"Fiabilité", 12}, head{"Méthode de la référence", 20}, head{"Fiabilité de la référence", 14}); err != nil {
+		head{"Méthode", 20}, head{"Fiabilité", 12}, head{"Méthode de la référence", 20}, head{"Fiabilité de la référence", 14}, head{"Lecture", 13}); err != nil {
 		return err
 	}
+	s.reading, s.read = 22, []int{12}
 	shown := indicators.NewShown(b.e)
 	for _, x := range o.Ecarts {
 		own, ref := shown.Of(x)
@@ -353,7 +566,7 @@ func (b *book) ecarts(s *sheet, o WorkbookOptions) error {
 		if err := s.row(x.Indicateur, string(x.Couche), x.Code, b.names.Zone(x.Couche, x.Code), millesime(x.Millesime), x.Sexe,
 			n[0], string(x.Reference), x.ReferenceCode, b.names.Zone(x.Reference, x.ReferenceCode), n[1], gap, x.Unite, ratio,
 			includes, statutFR(x.Statut), x.Motif, methodeFR(own.Methode), own.Fiabilite.String(), methodeFR(ref.Methode),
-			ref.Fiabilite.String()); err != nil {
+			ref.Fiabilite.String(), reading(b.defs[x.Indicateur], &x, &own, &ref)); err != nil {
 			return err
 		}
 	}
@@ -379,6 +592,9 @@ var (
 func rowsSheet[T indicators.Rower](b *book, s *sheet, heads []head, names []string, list []T) error {
 	if err := s.header(heads...); err != nil {
 		return err
+	}
+	if k := slices.Index(names, "lecture"); k >= 0 {
+		s.reading, s.read = k+1, []int{slices.Index(names, "evolution") + 1}
 	}
 	for _, x := range list {
 		cells := x.Row(b.names)
@@ -518,6 +734,7 @@ func (b *book) readme(s *sheet, o WorkbookOptions) error {
 	}
 	lines = append(lines, [2]string{}, [2]string{"Feuilles", ""})
 	for _, x := range [][2]string{
+		{SheetTableau, "chaque quartier et chaque indicateur : le chiffre le plus récent qui se retient, ses références, son rang, sa dernière évolution ; les couleurs suivent le sens de l'indicateur, et ne sont données qu'au-delà de l'incertitude"},
 		{SheetSeries, "une ligne par indicateur, zone, millésime et sexe (T : ensemble, F : femmes, H : hommes)"},
 		{SheetEcarts, "écart de chaque zone à ses références : en points pour les taux, en % pour les montants ; le rapport est la valeur de la zone divisée par celle de la référence"},
 		{SheetEvolutions, "évolution de chaque valeur, et de chaque écart à une référence, entre deux millésimes ; le verdict n'est donné qu'au-delà du seuil, et n'est jamais une cause"},

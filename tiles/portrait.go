@@ -186,55 +186,69 @@ type zoneFacts struct {
 	sexes      map[string][]*indicators.EcartSexe
 }
 
-// facts gathers what is said of each quarter, once.
-func (s *Snapshot) quarterFacts() map[quarterID]*zoneFacts {
-	s.portraits.once.Do(func() {
-		all := map[quarterID]*zoneFacts{}
-		of := func(l geo.Layer, code string) *zoneFacts {
-			if !isQuarter(l.Level()) {
-				return nil
-			}
-			f := all[quarterID{l, code}]
-			if f == nil {
-				f = &zoneFacts{map[string][]*indicators.Value{}, map[indicators.Key][]*indicators.Ecart{}, map[string][]*indicators.Evolution{},
-					map[indicators.Key]*indicators.Rang{}, map[string][]*indicators.EcartSexe{}}
-				all[quarterID{l, code}] = f
-			}
-			return f
-		}
-		e := s.edition
-		for i := range e.Values {
-			if v := &e.Values[i]; v.Retenue {
-				if f := of(v.Couche, v.Code); f != nil {
-					f.values[v.Indicateur] = append(f.values[v.Indicateur], v)
-				}
-			}
-		}
-		for i := range e.Ecarts {
-			if x := &e.Ecarts[i]; !isQuarter(x.Reference.Level()) {
-				if f := of(x.Couche, x.Code); f != nil {
-					f.ecarts[x.Key] = append(f.ecarts[x.Key], x)
-				}
-			}
-		}
-		for i := range e.Evolutions {
-			if f := of(e.Evolutions[i].Couche, e.Evolutions[i].Code); f != nil {
-				f.evolutions[e.Evolutions[i].Indicateur] = append(f.evolutions[e.Evolutions[i].Indicateur], &e.Evolutions[i])
-			}
-		}
-		for i := range e.Rangs {
-			if f := of(e.Rangs[i].Couche, e.Rangs[i].Code); f != nil {
-				f.rangs[e.Rangs[i].Key] = &e.Rangs[i]
-			}
-		}
-		for i := range e.EcartsSexe {
-			if f := of(e.EcartsSexe[i].Couche, e.EcartsSexe[i].Code); f != nil {
-				f.sexes[e.EcartsSexe[i].Indicateur] = append(f.sexes[e.EcartsSexe[i].Indicateur], &e.EcartsSexe[i])
-			}
-		}
-		s.portraits.of = all
-	})
+// facts is what the edition says of each quarter, gathered once.
+func (s *Snapshot) facts() map[quarterID]*zoneFacts {
+	s.portraits.once.Do(func() { s.portraits.of = quarterFacts(s.edition) })
 	return s.portraits.of
+}
+
+// quarterFacts gathers what an edition says of each quarter.
+func quarterFacts(e *indicators.Edition) map[quarterID]*zoneFacts {
+	all := map[quarterID]*zoneFacts{}
+	of := func(l geo.Layer, code string) *zoneFacts {
+		if !isQuarter(l.Level()) {
+			return nil
+		}
+		f := all[quarterID{l, code}]
+		if f == nil {
+			f = &zoneFacts{map[string][]*indicators.Value{}, map[indicators.Key][]*indicators.Ecart{}, map[string][]*indicators.Evolution{},
+				map[indicators.Key]*indicators.Rang{}, map[string][]*indicators.EcartSexe{}}
+			all[quarterID{l, code}] = f
+		}
+		return f
+	}
+	for i := range e.Values {
+		if v := &e.Values[i]; v.Retenue {
+			if f := of(v.Couche, v.Code); f != nil {
+				f.values[v.Indicateur] = append(f.values[v.Indicateur], v)
+			}
+		}
+	}
+	for i := range e.Ecarts {
+		if x := &e.Ecarts[i]; !isQuarter(x.Reference.Level()) {
+			if f := of(x.Couche, x.Code); f != nil {
+				f.ecarts[x.Key] = append(f.ecarts[x.Key], x)
+			}
+		}
+	}
+	for i := range e.Evolutions {
+		if f := of(e.Evolutions[i].Couche, e.Evolutions[i].Code); f != nil {
+			f.evolutions[e.Evolutions[i].Indicateur] = append(f.evolutions[e.Evolutions[i].Indicateur], &e.Evolutions[i])
+		}
+	}
+	for i := range e.Rangs {
+		if f := of(e.Rangs[i].Couche, e.Rangs[i].Code); f != nil {
+			f.rangs[e.Rangs[i].Key] = &e.Rangs[i]
+		}
+	}
+	for i := range e.EcartsSexe {
+		if f := of(e.EcartsSexe[i].Couche, e.EcartsSexe[i].Code); f != nil {
+			f.sexes[e.EcartsSexe[i].Indicateur] = append(f.sexes[e.EcartsSexe[i].Indicateur], &e.EcartsSexe[i])
+		}
+	}
+	return all
+}
+
+// move is the latest evolution of an indicator that the edition gives, and concludes on when conclusive is asked for.
+func (f *zoneFacts) move(id, sexe string, conclusive bool) *indicators.Evolution {
+	var best *indicators.Evolution
+	for _, x := range f.evolutions[id] {
+		if x.Reference == "" && x.Statut == indicators.Disponible && x.Sexe == sexe && (!conclusive || x.Verdict != "non concluant") &&
+			(best == nil || x.Millesime > best.Millesime || x.Millesime == best.Millesime && x.Depuis < best.Depuis) {
+			best = x
+		}
+	}
+	return best
 }
 
 type quarterID struct {
@@ -253,7 +267,7 @@ func (s *Snapshot) WritePortrait(w io.Writer, zone PortraitZone) error {
 
 func (s *Snapshot) portrait(zone PortraitZone) (*portraitView, error) {
 	e, z := s.edition, zone.z
-	f := s.quarterFacts()[quarterID{zone.Layer, zone.Code}]
+	f := s.facts()[quarterID{zone.Layer, zone.Code}]
 	if f == nil {
 		f = &zoneFacts{}
 	}
@@ -299,13 +313,13 @@ type keyFigure struct {
 	v   *indicators.Value
 }
 
-// shownYear is the figure to show of an indicator for a sex: the producer's latest dated one, else the latest estimate that may be relied on,
-// else one the producer does not date, else the latest there is.
+// shownYear is the figure to show of an indicator for a sex: the latest that its producer dates, or that is an estimate of fair reliability;
+// else the latest fragile estimate, else one the producer does not date, else the latest there is.
 func (f *zoneFacts) shownYear(id, sexe string) *indicators.Value {
 	var best *indicators.Value
 	rank := func(v *indicators.Value) int {
 		switch {
-		case v.Millesime > 0 && v.Nature == indicators.Producteur:
+		case v.Millesime > 0 && (v.Nature == indicators.Producteur || v.Fiabilite >= indicators.Moyenne):
 			return 4
 		case v.Millesime > 0 && v.Fiabilite >= indicators.Fragile:
 			return 3
@@ -883,12 +897,8 @@ func (p *portraitist) moves() {
 			if d.Rule == indicators.Somme || d.Direction == "neutre" || themes[d.Theme] > round || len(p.v.Moves) >= portraitMoves {
 				continue
 			}
-			var best, gap *indicators.Evolution
-			for _, x := range p.f.evolutions[d.ID] {
-				if x.Reference == "" && x.Statut == indicators.Disponible && x.Sexe == "T" && x.Verdict != "non concluant" && (best == nil || x.Millesime > best.Millesime || x.Millesime == best.Millesime && x.Depuis < best.Depuis) {
-					best = x
-				}
-			}
+			best := p.f.move(d.ID, "T", true)
+			var gap *indicators.Evolution
 			if best == nil {
 				continue
 			}
