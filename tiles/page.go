@@ -463,14 +463,18 @@ type fill struct {
 	absent map[indicators.Statut]bool
 }
 
-// fill makes classes of equal numbers of zones (quantiles) among those the map shows.
+// fill makes the classes of the page's map.
 func (p *published) fill(c choice) *fill {
 	if c.def == nil {
 		return nil
 	}
+	return p.fillIn(c, p.view(c))
+}
+
+// fillIn makes classes of equal numbers of zones (quantiles) among those a map shows.
+func (p *published) fillIn(c choice, view orb.Bound) *fill {
 	f := &fill{col: p.column(seriesID{c.def.ID, c.layer.set.Layer, c.sexe}, &c.millesime), unit: c.def.Unit, places: c.def.Decimals,
 		absent: map[indicators.Statut]bool{}}
-	view := p.view(c)
 	var values []float64
 	for i := range c.layer.zones {
 		geom := c.layer.set.Zones[i].Geom

@@ -111,7 +111,7 @@ func newRoot(stdout, stderr io.Writer) *cobra.Command {
 	root.PersistentFlags().StringVar(&a.storeURL, "store", os.Getenv("OBSERVATOIRE_STORE"),
 		"store to use in place of the project's: a .gpkg file, or postgres://…")
 	root.AddCommand(a.demoCmd(), a.initCmd(), a.fetchCmd(), a.runCmd(), a.reviewCmd(), a.publishCmd(), a.withdrawCmd(),
-		a.editionsCmd(), a.diffCmd(), a.overlapsCmd(), a.changesCmd(), a.seriesCmd(), a.methodsCmd(), a.calibrationCmd(), a.indicatorsCmd(), a.exportCmd(), a.portraitCmd(), a.interpolateCmd(), a.locateCmd(), a.facilitiesCmd(), a.depositsCmd(), a.spreadsheetCmd(), a.inspectCmd(), a.serveCmd(), a.tokenCmd(), a.migrateCmd())
+		a.editionsCmd(), a.diffCmd(), a.overlapsCmd(), a.changesCmd(), a.seriesCmd(), a.methodsCmd(), a.calibrationCmd(), a.indicatorsCmd(), a.exportCmd(), a.portraitCmd(), a.carteCmd(), a.interpolateCmd(), a.locateCmd(), a.facilitiesCmd(), a.depositsCmd(), a.spreadsheetCmd(), a.inspectCmd(), a.serveCmd(), a.tokenCmd(), a.migrateCmd())
 	for _, c := range root.Commands() {
 		if c.Args == nil {
 			c.Args = cobra.NoArgs

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/url"
 	"os"
 	"os/exec"
@@ -50,38 +51,57 @@ func (a *app) printPages(ctx context.Context, pages []string) error {
 	}
 	defer os.RemoveAll(profile)
 	for _, page := range pages {
-		if err := printPage(ctx, path, profile, page); err != nil {
+		pdf, err := printPage(ctx, path, profile, page)
+		if err != nil {
+			return err
+		}
+		if err := writeFile(strings.TrimSuffix(page, filepath.Ext(page))+".pdf", func(w io.Writer) error {
+			_, err := w.Write(pdf)
+			return err
+		}); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func printPage(ctx context.Context, browser, profile, page string) error {
+// printPage is a page as a PDF, tagged.
+func printPage(ctx context.Context, browser, profile, page string) ([]byte, error) {
+	out := filepath.Join(profile, "page.pdf")
+	pdf, err := render(ctx, browser, profile, page, out, "--no-pdf-header-footer", "--print-to-pdf="+out)
+	return undated(pdf), err
+}
+
+// picture is a page as a PNG, three points for one of the screen: 288 an inch.
+func picture(ctx context.Context, browser, profile, page string, width, height int) ([]byte, error) {
+	out := filepath.Join(profile, "page.png")
+	return render(ctx, browser, profile, page, out, "--hide-scrollbars", "--force-device-scale-factor=3", fmt.Sprintf("--window-size=%d,%d", width, height), "--screenshot="+out)
+}
+
+// render has the browser make one file of a page.
+func render(ctx context.Context, browser, profile, page, out string, args ...string) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Minute)
 	defer cancel()
 	full, err := filepath.Abs(page)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	out := strings.TrimSuffix(full, filepath.Ext(full)) + ".pdf"
-	tmp := filepath.Join(profile, "page.pdf")
 	address := url.URL{Scheme: "file", Path: filepath.ToSlash(full)}
 	if !strings.HasPrefix(address.Path, "/") { // C:/…
 		address.Path = "/" + address.Path
 	}
-	args := []string{"--headless", "--disable-gpu", "--no-first-run", "--no-default-browser-check", "--disable-extensions", "--disable-background-networking",
-		"--user-data-dir=" + profile, "--no-pdf-header-footer", "--print-to-pdf=" + tmp}
+	args = append([]string{"--headless", "--disable-gpu", "--no-first-run", "--no-default-browser-check", "--disable-extensions", "--disable-background-networking",
+		"--user-data-dir=" + profile}, args...)
 	if os.Geteuid() == 0 { // it refuses its sandbox to root
 		args = append(args, "--no-sandbox")
 	}
-	os.Remove(tmp) //nolint:errcheck // of the page before
+	os.Remove(out) //nolint:errcheck // of the page before
 	said, err := exec.CommandContext(ctx, browser, append(args, address.String())...).CombinedOutput()
-	pdf, readErr := os.ReadFile(tmp)
-	if readErr != nil || len(pdf) == 0 {
-		return fmt.Errorf("PDF of %s: %s wrote none: %w\n%s", page, browser, errors.Join(err, readErr), strings.TrimSpace(string(said)))
+	b, readErr := os.ReadFile(out)
+	if readErr != nil || len(b) == 0 {
+		return nil, fmt.Errorf("%s: %s drew nothing: %w\n%s", page, browser, errors.Join(err, readErr), strings.TrimSpace(string(said)))
 	}
-	return os.WriteFile(out, undated(pdf), 0o644)
+	return b, nil
 }
 
 var pdfDate = regexp.MustCompile(`/(CreationDate|ModDate) \(D:[^)]*\)`)
