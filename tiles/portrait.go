@@ -265,21 +265,23 @@ func (s *Snapshot) WritePortrait(w io.Writer, zone PortraitZone) error {
 	return portraitTemplate.Execute(w, v)
 }
 
-func (s *Snapshot) portrait(zone PortraitZone) (*portraitView, error) {
-	e, z := s.edition, zone.z
+// portraitist prepares the portrait of a quarter.
+func (s *Snapshot) portraitist(zone PortraitZone) *portraitist {
+	set := zone.z.layer.set
 	f := s.facts()[quarterID{zone.Layer, zone.Code}]
 	if f == nil {
 		f = &zoneFacts{}
 	}
-	set := z.layer.set
-	v := &portraitView{CSS: template.CSS(portraitCSS), Title: e.Title, Edition: e.ID, Code: zone.Code, Name: zone.Name, Kind: kindFR(set.Layer.Level()), Layer: z.layer.title()}
-	if commune := s.communes(set.Zones[z.i].Commune); commune != "" {
-		v.Place = commune
-	}
+	v := &portraitView{CSS: template.CSS(portraitCSS), Title: s.edition.Title, Edition: s.edition.ID, Code: zone.Code, Name: zone.Name, Kind: kindFR(set.Layer.Level()),
+		Layer: zone.z.layer.title(), Place: s.communes(set.Zones[zone.z.i].Commune)}
 	if set.Schematic {
 		v.Warning = schematicWarning
 	}
-	p := &portraitist{s: s, z: z, f: f, v: v, used: map[*indicators.Value]bool{}}
+	return &portraitist{s: s, z: zone.z, f: f, v: v, used: map[*indicators.Value]bool{}}
+}
+
+func (s *Snapshot) portrait(zone PortraitZone) (*portraitView, error) {
+	p := s.portraitist(zone)
 	p.choose()
 	p.rows()
 	if err := p.maps(); err != nil {
@@ -293,7 +295,7 @@ func (s *Snapshot) portrait(zone PortraitZone) (*portraitView, error) {
 	p.comment()
 	p.unsaid()
 	p.sources()
-	return v, nil
+	return p.v, nil
 }
 
 // A portraitist makes one portrait.

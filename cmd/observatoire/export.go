@@ -31,7 +31,11 @@ var exports = map[string][]string{
 	"calibration":   {"csv", "xlsx"},
 	"zones":         {"geojson"},
 	"projet":        {"qgz"},
-	"":              {"csv", "xlsx", "geojson"},
+
+	"comite":         {"dossier"},
+	"rapport-annuel": {"docx", "html"},
+
+	"": {"csv", "xlsx", "geojson"},
 }
 
 // sheets of a workbook that holds one kind of table; a whole edition has them all.
@@ -48,6 +52,7 @@ var sheets = map[string][]string{
 
 func (a *app) exportCmd() *cobra.Command {
 	var what, format, out, id, service string
+	var pdf bool
 	var conventions []string
 	c := &cobra.Command{
 		Use:     "export --format csv|xlsx|geojson -o PATH",
@@ -56,10 +61,19 @@ func (a *app) exportCmd() *cobra.Command {
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			formats, ok := exports[what]
 			if !ok {
-				return usage{fmt.Errorf("--what %s: one of series, ecarts, evolutions, rangs, femmes-hommes, concentration, recouvrements, calibration, zones, projet", what)}
+				return usage{fmt.Errorf("--what %s: one of series, ecarts, evolutions, rangs, femmes-hommes, concentration, recouvrements, calibration, zones, projet, comite, rapport-annuel", what)}
 			}
-			if !cmd.Flags().Changed("format") && len(formats) == 1 {
+			if !cmd.Flags().Changed("format") && !slices.Contains(formats, format) {
 				format = formats[0]
+			}
+			if !cmd.Flags().Changed("format") && what == "rapport-annuel" && strings.EqualFold(filepath.Ext(out), ".html") {
+				format = "html"
+			}
+			if pdf && what != "comite" {
+				return usage{fmt.Errorf("--pdf goes with --what comite")}
+			}
+			if len(conventions) > 0 && (what == "comite" || what == "rapport-annuel") {
+				return usage{fmt.Errorf("--convention does not go with --what %s: what came under a convention is for its recipients only", what)}
 			}
 			if service != "" && what != "projet" {
 				return usage{fmt.Errorf("--service goes with --what projet")}
@@ -85,6 +99,17 @@ func (a *app) exportCmd() *cobra.Command {
 				if err != nil {
 					return err
 				}
+				if what == "comite" || what == "rapport-annuel" {
+					day, err := publicationDay(ctx, st, e.ID)
+					if err != nil {
+						return err
+					}
+					written, err := a.writeCommittee(ctx, e, what, format, day, out, pdf)
+					for _, path := range written {
+						a.say("%s", path)
+					}
+					return err
+				}
 				written, err := writeExport(e, what, format, out)
 				for _, path := range written {
 					a.say("%s", path)
@@ -93,8 +118,9 @@ func (a *app) exportCmd() *cobra.Command {
 			})
 		},
 	}
-	c.Flags().StringVar(&what, "what", "", "series, ecarts, evolutions, rangs, femmes-hommes, concentration, recouvrements, calibration, zones or projet, a QGIS project of the published edition (default: all but it)")
-	c.Flags().StringVar(&format, "format", "xlsx", "csv, xlsx, geojson or qgz")
+	c.Flags().StringVar(&what, "what", "", "series, ecarts, evolutions, rangs, femmes-hommes, concentration, recouvrements, calibration, zones; projet, a QGIS project of the published edition; comite, a dated folder with workbook, portraits, maps and note; rapport-annuel, the annex of the yearly report (default: all the tables and layers)")
+	c.Flags().StringVar(&format, "format", "xlsx", "csv, xlsx, geojson, qgz, docx or html")
+	c.Flags().BoolVar(&pdf, "pdf", false, "with --what comite: portraits, maps and note as PDF too")
 	c.Flags().StringVar(&service, "service", "", "with --what projet: the connection of pg_service.conf by which QGIS reaches the database, as its users call it")
 	c.Flags().StringVarP(&out, "output", "o", "", "file to write; a folder where there are several")
 	c.Flags().StringVar(&id, "edition", "", "edition to read (default: the published one)")
