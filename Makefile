@@ -52,7 +52,7 @@ npm:
 endif
 
 test: deps npm viewer
-	.ci/with-postgres go test -timeout 30m ./...
+	.ci/with-postgres .ci/tests
 
 CLIENTS := python3-owslib python3-qgis qgis-providers
 clients: deps

@@ -12,7 +12,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
-	"regexp"
 	"strings"
 	"sync"
 	"testing"
@@ -72,8 +71,6 @@ var everything = []string{
 	"/metrics", "/healthz", "/readyz", "/nulle-part",
 }
 
-var processMetric = regexp.MustCompile(`(?m)^(?:go|process)_.*$`)
-
 // What a partner gave is nowhere without a token, and with one, only what its conventions let see. The answers of one
 // reader are never another's, whatever the order they come in.
 func TestTokens(t *testing.T) {
@@ -106,10 +103,8 @@ func TestTokens(t *testing.T) {
 						said := strings.ReplaceAll(text, "« secret1_logements »", "")
 						said = strings.ReplaceAll(strings.ReplaceAll(said, "« secret1-2020 »", ""), "« SECRET1Z »", "")
 						said = strings.ReplaceAll(said, prefix+strings.Split(path, "?")[0], "")
-						if path == "/metrics" { // the figures of the process itself may hold any digits
-							said = processMetric.ReplaceAllString(said, "")
-						}
-						found := strings.Contains(strings.ToUpper(said), word) || strings.Contains(said, fmt.Sprint(4321+k))
+						// Sizes and durations of /metrics may hold any digits: a figure could only be told there by a label.
+						found := strings.Contains(strings.ToUpper(said), word) || path != "/metrics" && strings.Contains(said, fmt.Sprint(4321+k))
 						if found && !reader.sees[k] {
 							t.Errorf("%s%s says %s to %q: %.800s", prefix, path, word, reader.token, text)
 						}
