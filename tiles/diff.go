@@ -223,7 +223,7 @@ func writeDiffJSON(w http.ResponseWriter, v *diffView, d *indicators.Differences
 		kinds = append(kinds, kind{k.Title, k.N})
 	}
 	for _, c := range v.Causes {
-		causes = append(causes, cause{c.Label, c.Meaning, c.Counts})
+		causes = append(causes, cause(c))
 	}
 	few := *d
 	few.Mouvements = nil

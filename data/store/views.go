@@ -393,7 +393,6 @@ func writeViews(ctx context.Context, tx *sql.Tx, e *indicators.Edition) error {
 		statut, fiabilite  string
 		millesime          int
 		gaps               map[string]float64
-		hasValue           bool
 		couche, code, indi string
 	}
 	cells := map[[3]string]*cell{}
