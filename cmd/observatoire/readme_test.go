@@ -46,7 +46,7 @@ func TestReadmeListsTheCatalogue(t *testing.T) {
 			fmt.Fprintf(&b, "| `%s` | %s | %s | %s |\n", card.ID, title, strings.Join(levels, ", "), card.Producer)
 		}
 	}
-	const path, begin, end = "../../README.md", "<!-- cards -->\n", "<!-- end of cards -->"
+	const path, begin, end = "../../docs/sources.md", "<!-- cards -->\n", "<!-- end of cards -->"
 	text, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
@@ -54,13 +54,13 @@ func TestReadmeListsTheCatalogue(t *testing.T) {
 	before, rest, ok := strings.Cut(string(text), begin)
 	list, after, ok2 := strings.Cut(rest, end)
 	if !ok || !ok2 {
-		t.Fatalf("README.md has lost its list of cards, between %q and %q", begin, end)
+		t.Fatalf("docs/sources.md has lost its list of cards, between %q and %q", begin, end)
 	}
 	if list == b.String() {
 		return
 	}
 	if !*update {
-		t.Errorf("README.md does not list the catalogue: go test ./cmd/observatoire -run Readme -update\n%s", b.String())
+		t.Errorf("docs/sources.md does not list the catalogue: go test ./cmd/observatoire -run Readme -update\n%s", b.String())
 		return
 	}
 	if err := os.WriteFile(path, []byte(before+begin+b.String()+end+after), 0o644); err != nil {

@@ -1440,6 +1440,9 @@ type manifest struct {
 func (p *project) written(guards []indicators.Guard) ([]comment, error) {
 	_, waived := p.derogations(guards, nil)
 	_, decided := p.decisions()
+	if waived != nil && decided != nil && waived.Error() == decided.Error() {
+		decided = nil // the file itself cannot be read
+	}
 	comments, err := p.comments()
 	return comments, errors.Join(waived, decided, err)
 }

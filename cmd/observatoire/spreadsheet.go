@@ -133,7 +133,7 @@ var indicatorColumns = []settingColumn{
 	{"déciles", "deciles", listSetting, nil, 20}, {"pondération", "weight", textSetting, nil, 20},
 	{"distribution de", "of", textSetting, nil, 24}, {"quantile", "quantile", numberSetting, nil, 10}, {"divisé par le quantile", "over", numberSetting, nil, 12},
 	{"sous cette part de la médiane nationale", "under", numberSetting, nil, 14}, {"seuils par millésime", "thresholds", yamlSetting, nil, 20},
-	{"note", "note", textSetting, nil, 60},
+	{"base du sondage", "base", yamlSetting, nil, 24}, {"peut sortir de 0–100", "unbounded", flagSetting, []string{"oui"}, 12}, {"note", "note", textSetting, nil, 60},
 }
 
 var cardColumns = []settingColumn{

@@ -103,6 +103,8 @@ func TestSpreadsheetChanges(t *testing.T) {
 	path := exported(t, dir, func(f *excelize.File) {
 		setCell(t, f, sheetIndicateurs, cellOf(t, f, sheetIndicateurs, "identifiant", "population", "libellé"), "Habitants : population municipale")
 		setCell(t, f, sheetIndicateurs, cellOf(t, f, sheetIndicateurs, "identifiant", "taux_chomage", "décimales"), 2)
+		setCell(t, f, sheetIndicateurs, cellOf(t, f, sheetIndicateurs, "identifiant", "taux_chomage", "peut sortir de 0–100"), "oui")
+		setCell(t, f, sheetIndicateurs, cellOf(t, f, sheetIndicateurs, "identifiant", "taux_chomage", "base du sondage"), "{variable: population}")
 		rows, err := f.GetRows(sheetIndicateurs)
 		if err != nil {
 			t.Fatal(err)
@@ -149,8 +151,9 @@ func TestSpreadsheetChanges(t *testing.T) {
 		"observatoire.yaml":   "  qpv: {QP013061: [ECHOPPES]}\n",
 		"corrections.csv":     "demo-commune;population;13039;2015;T;15860;\"arrondi ; bulletin\";L. Martin;2099-12-31\r\n",
 		"cards/demo-ops.yaml": "title: Occupation du parc social (exemple)\n",
+		"./indicators.yaml":   "  base: {variable: population}\n  unbounded: true\n",
 	} {
-		if !strings.Contains(after[name], want) {
+		if !strings.Contains(after[strings.TrimPrefix(name, "./")], want) {
 			t.Errorf("%s does not hold %q", name, want)
 		}
 	}
