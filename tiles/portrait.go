@@ -40,6 +40,7 @@ const (
 	portraitCharts   = 6
 	portraitOverlaps = 6
 	portraitComment  = 1100 // letters of the comment
+	portraitOthers   = 14   // figures of the second page, where it has no series
 )
 
 // A PortraitZone is a quarter that a portrait can be made of.
@@ -111,6 +112,8 @@ type portraitView struct {
 	AgeYear  string
 	AgeRef   string
 	Charts   []template.HTML
+	Others   []portraitOther
+	OtherRef string // the reference beside them
 	Themes   []portraitTheme
 	Around   []string // titles of the perimeters facilities are counted in
 	Comment  []string
@@ -155,6 +158,13 @@ type portraitRow struct {
 	Refs    []portraitCell
 	Rank    string
 	RankTip string
+}
+
+// A portraitOther is a figure that is no key figure, beside its nearest reference.
+type portraitOther struct {
+	Label, Year, Mark string
+	Value, Ref        portraitFigure
+	Weak              bool
 }
 
 type portraitSex struct {
@@ -291,6 +301,7 @@ func (s *Snapshot) portrait(zone PortraitZone) (*portraitView, error) {
 	p.womenAndMen()
 	p.ages()
 	p.charts()
+	p.others()
 	p.facilities()
 	p.comment()
 	p.unsaid()
@@ -443,7 +454,7 @@ func (p *portraitist) rows() {
 	names := map[string][]string{} // of the references of a level
 	for _, k := range p.keys {
 		for _, x := range p.f.ecarts[k.v.Key] {
-			if !x.ReferenceInclut || !x.ValeurReference.OK {
+			if !x.ReferenceInclut || !x.ValeurReference.OK || outdated(x) {
 				continue
 			}
 			level := x.Reference.Level()
@@ -515,7 +526,7 @@ func yearFR(year int) string {
 func (p *portraitist) reference(d *indicators.Definition, v *indicators.Value, level string) portraitCell {
 	var best *indicators.Ecart
 	for _, x := range p.f.ecarts[v.Key] {
-		if x.ReferenceInclut && x.Reference.Level() == level && x.ValeurReference.OK && (best == nil || best.Statut != indicators.Disponible && x.Statut == indicators.Disponible) {
+		if x.ReferenceInclut && x.Reference.Level() == level && x.ValeurReference.OK && !outdated(x) && (best == nil || best.Statut != indicators.Disponible && x.Statut == indicators.Disponible) {
 			best = x
 		}
 	}
@@ -544,6 +555,11 @@ func (p *portraitist) reference(d *indicators.Definition, v *indicators.Value, l
 		c.Note = k + 1
 	}
 	return c
+}
+
+// outdated says whether a gap was refused because the reference had another composition in the year of the figure: its value says nothing.
+func outdated(x *indicators.Ecart) bool {
+	return x.Statut != indicators.Disponible && strings.HasPrefix(x.Motif, "composition de ")
 }
 
 // shortUnit is the unit of a gap in a narrow column.
@@ -608,7 +624,13 @@ func (p *portraitist) maps() error {
 	}
 	slices.SortStableFunc(parts, func(a, b geo.Overlap) int { return cmp.Compare(b.ShareFrom, a.ShareFrom) })
 	const width, height = 400, 262
-	view := pad(g.Bound(), 0.3, width, height)
+	margin := 0.12
+	for _, l := range p.s.layers { // room for the perimeters of use around it
+		if _, ok := l.set.Index(p.z.code()); ok && strings.HasPrefix(l.set.Layer.Level(), "quartier_vecu") && l != p.z.layer {
+			margin = 0.3
+		}
+	}
+	view := pad(g.Bound(), margin, width, height)
 	cv := newCanvas(view, width, height)
 	d := drawing2D{width: width, height: height, title: "Périmètre " + deFR(p.v.Name) + " sur les IRIS"}
 	if to != nil && to.set.EPSG == p.z.layer.set.EPSG {
@@ -1060,6 +1082,39 @@ func (p *portraitist) charts() {
 	}
 }
 
+// others lists figures that are neither key figures nor told by sex, where the series leave room for them.
+func (p *portraitist) others() {
+	room := portraitOthers - 5*((len(p.v.Charts)+2)/3)
+	if len(p.v.Charts) > 3 {
+		room = 0
+	}
+	shown := map[*indicators.Value]bool{}
+	for _, k := range p.keys {
+		shown[k.v] = true
+	}
+	for i := range p.s.edition.Indicators {
+		d := &p.s.edition.Indicators[i]
+		if d.Registre || slices.ContainsFunc(p.v.Sexes, func(x portraitSex) bool { return x.Women.Indicateur == d.ID }) {
+			continue
+		}
+		v := p.f.shownYear(d.ID, "T")
+		if v == nil || shown[v] || len(p.v.Others) >= room {
+			continue
+		}
+		row := portraitOther{Label: d.Label, Year: strings.Replace(yearFR(v.Millesime), "inconnue", "année inconnue", 1), Mark: markFR(v), Value: p.figure(d, v), Weak: v.Fiabilite == indicators.Insuffisante}
+		if unit := d.Unit; unit != "" && unit != "ratio" && unit != "indice" {
+			row.Value.Text += "\u00a0" + unit
+		}
+		if len(p.levels) > 0 && d.Rule != indicators.Somme {
+			row.Ref = p.reference(d, v, p.levels[0]).portraitFigure
+		}
+		p.v.Others = append(p.v.Others, row)
+	}
+	if slices.ContainsFunc(p.v.Others, func(x portraitOther) bool { return x.Ref.Text != "" }) {
+		p.v.OtherRef = p.v.Refs[0].Title
+	}
+}
+
 // chartRank ranks what a series tells: rates with a good side, then the others, then counts.
 func chartRank(d *indicators.Definition) int {
 	switch {
@@ -1270,8 +1325,16 @@ func (p *portraitist) unsaid() {
 	}
 	slices.SortStableFunc(list, func(a, b refusal) int { return cmp.Compare(b.n, a.n) })
 	for _, r := range list[:min(3, len(list))] {
-		p.v.Unsaid = append(p.v.Unsaid, plural(r.n, "évolution n'est pas donnée", "évolutions ne sont pas données")+". Exemple : "+r.motif)
+		p.v.Unsaid = append(p.v.Unsaid, plural(r.n, "évolution n'est pas donnée", "évolutions ne sont pas données")+". Par exemple : "+withoutSource(r.motif))
 	}
+}
+
+// withoutSource is the reason of a guard less the document it rests on, in brackets at its end.
+func withoutSource(motif string) string {
+	if at := strings.LastIndex(motif, ". ("); at > 0 && strings.HasSuffix(motif, ")") {
+		return motif[:at+1]
+	}
+	return motif
 }
 
 // plural is a count with its words: none, 1 and 1.5 are singular.
