@@ -183,6 +183,14 @@ func rank(def *Definition, quarters []fault) ranking {
 	return r
 }
 
+// comparisons counts them, in French.
+func comparisons(n int) string {
+	if n < 2 {
+		return fmt.Sprintf("%d comparaison", n)
+	}
+	return fmt.Sprintf("%d comparaisons", n)
+}
+
 // errorLimit is the mean error beyond which a method is not fit for a gap.
 func errorLimit(def *Definition) float64 {
 	if def.Unit == "%" {
@@ -220,8 +228,8 @@ func disqualify(r *Result) []Alerte {
 	said := map[group]string{}
 	for _, c := range r.Calibrations {
 		if c.Millesime == 0 && c.Absolue > errorLimit(defs[c.Indicateur]) {
-			said[group{c.Indicateur, c.Couche, c.Methode}] = fmt.Sprintf("%s : là où il publie aussi, cette méthode s'en écarte de %s %s en moyenne (%d comparaisons)",
-				Disqualified, FrenchSigned(c.Moyenne, 1), c.Unite, c.N)
+			said[group{c.Indicateur, c.Couche, c.Methode}] = fmt.Sprintf("%s : là où il publie aussi, cette méthode s'en écarte de %s %s en moyenne (%s)",
+				Disqualified, FrenchSigned(c.Moyenne, 1), c.Unite, comparisons(c.N))
 		}
 	}
 	if len(said) == 0 {

@@ -23,13 +23,24 @@ type Evolution struct {
 	Evolution     Opt
 	Unite         string // "points", "%" or the indicator's own unit
 	Seuil         Opt    // what the evolution has to exceed, in Unite, for the verdict to be another than "stable"
-	Verdict       string // "hausse", "baisse", "se réduit", "se creuse", "stable" or "non concluant"
+	Verdict       string // "hausse", "baisse", "se réduit", "se creuse", "stable"; "non concluant" within the noise; "non qualifiée" where nobody knows the noise
 	Lecture       string // "favorable" or "défavorable" to the quarter, by the direction of the indicator; else empty
 	Statut        Statut // Disponible when Evolution is present
 	Motif         string // in French: why there is none or no conclusion, what the threshold rests on, which decision waived a guard
 	Garde         string // the guard that refuses it
 	Convention    string // as that of the values
 }
+
+// Conclusive says whether the verdict is one that may be quoted.
+func (e *Evolution) Conclusive() bool {
+	return e.Statut == Disponible && e.Verdict != nonConcluant && e.Verdict != nonQualifiee
+}
+
+// The verdicts that conclude nothing.
+const (
+	nonConcluant = "non concluant"
+	nonQualifiee = "non qualifiée"
+)
 
 // A Rang is the place of a quarter among those of its layer, 1 being the highest value.
 type Rang struct {
@@ -83,9 +94,24 @@ const (
 
 // compare makes what compares values and gaps: evolutions, ranks, women and men, concentration. Guards that refuse a gap take it out.
 func (r *Result) compare(in *Input) {
-	c := &comparer{Input: in, defs: map[string]*Definition{}, guards: newGuards(in, r.Values), shown: newShownIndex(r.Values)}
+	c := &comparer{Input: in, defs: map[string]*Definition{}, counts: map[string]string{}, guards: newGuards(in, r.Values), shown: newShownIndex(r.Values),
+		measured: map[measure]Calibration{}}
 	for i := range r.Indicators {
-		c.defs[r.Indicators[i].ID] = &r.Indicators[i]
+		d := &r.Indicators[i]
+		c.defs[d.ID] = d
+		if d.Rule == Somme && d.Value != "" {
+			c.counts[d.Value] = d.ID
+		}
+	}
+	for _, x := range r.Calibrations {
+		if x.Millesime != 0 {
+			continue
+		}
+		at := measure{x.Indicateur, x.Methode, slices.Contains(in.Studied, x.Couche.Level())}
+		all := c.measured[at]
+		all.Absolue = (all.Absolue*float64(all.N) + x.Absolue*float64(x.N)) / float64(all.N+x.N)
+		all.N += x.N
+		c.measured[at] = all
 	}
 	ecarts := map[string][]Ecart{}
 	for _, x := range runs(len(r.Ecarts), func(i, j int) bool { return r.Ecarts[i].Indicateur == r.Ecarts[j].Indicateur }) {
@@ -120,9 +146,17 @@ func (r *Result) compare(in *Input) {
 // A comparer holds what the comparisons share.
 type comparer struct {
 	*Input
-	defs   map[string]*Definition
-	guards *guards
-	shown  *shownIndex
+	defs     map[string]*Definition
+	counts   map[string]string // variable that counts → its indicator
+	guards   *guards
+	shown    *shownIndex
+	measured map[measure]Calibration
+}
+
+// A measure is of the errors of a method on an indicator: for the quarters, or for what they are compared to.
+type measure struct {
+	indicateur, methode string
+	studied             bool
 }
 
 // ends are the two values of a gap; nil where there is none.
@@ -148,26 +182,65 @@ func (c *comparer) guardGap(x *Ecart) {
 }
 
 // noise is how far a value may be from the truth, at the 95 % level where the sampling error is known; why says what it rests on.
-// It is absent when nobody knows.
+// It is absent when nobody knows: no verdict then. A producer's value, or a sum over what makes the zone up, is known to its rounding
+// or its sampling; an estimate by the errors of its method, where it was compared with the producer often enough, else by the range of
+// the methods, which says nothing where all of them take whole zones for the quarter.
 func (c *comparer) noise(def *Definition, v *Value) (n Opt, why string) {
-	_, _, ofCensus := c.guards.census(def, v)
-	switch {
-	case v.Fiabilite == Insuffisante:
+	if v.Fiabilite == Insuffisante {
 		return Opt{}, "fiabilité insuffisante"
-	case v.IC95Bas.OK && v.IC95Haut.OK:
-		half, methods := max(v.IC95Haut.V-v.V, v.V-v.IC95Bas.V), (v.Max.V-v.Min.V)/2 // a bound may have been clipped
-		if v.Nature == Estimation && v.Methode != MethodeAgregation && v.Min.OK && v.Max.OK && methods > half {
-			return Some(methods), "étendue des méthodes"
-		}
-		return Some(half), "intervalle de confiance à 95 %"
-	case (ofCensus || strings.Contains(v.Note, noInterval)) && !strings.Contains(v.Note, exhaustif):
-		return Opt{}, "recensement dont la marge d'échantillonnage n'est pas connue"
-	case v.Nature == Estimation && v.Methode != MethodeAgregation && v.Min.OK && v.Max.OK:
-		return Some((v.Max.V - v.Min.V) / 2), "étendue des méthodes"
-	case v.Nature == Estimation && v.Methode != MethodeAgregation:
-		return Opt{}, "estimation dont la marge n'est pas connue"
 	}
-	return Some(0.5 * math.Pow10(-def.Decimals)), "arrondi"
+	sampled := v.IC95Bas.OK && v.IC95Haut.OK
+	if _, _, ofCensus := c.guards.census(def, v); !sampled && (ofCensus || strings.Contains(v.Note, noInterval)) && !strings.Contains(v.Note, exhaustif) {
+		return Opt{}, "recensement dont la marge d'échantillonnage n'est pas connue"
+	}
+	if sampled {
+		n, why = Some(max(v.IC95Haut.V-v.V, v.V-v.IC95Bas.V)), "intervalle de confiance à 95 %" // a bound may have been clipped
+	}
+	if v.Nature != Estimation || v.Methode == MethodeAgregation || v.Methode == MethodePassage {
+		if !sampled {
+			n, why = Some(0.5*math.Pow10(-def.Decimals)), "arrondi"
+		}
+		return n, why
+	}
+	all := c.measured[measure{v.Indicateur, v.Methode, slices.Contains(c.Studied, v.Couche.Level())}]
+	compared := all.N >= minComparisons
+	ranged := v.Min.OK && v.Max.OK && v.Max.V > v.Min.V
+	switch {
+	case compared:
+		own := all.Absolue
+		if errorUnit(def) == "%" && def.Unit != "%" {
+			own *= math.Abs(v.V) / 100
+		}
+		if !n.OK || own > n.V {
+			n, why = Some(own), "erreur moyenne de la méthode, comparée au producteur"
+		}
+	case !ranged || wholeZones(v.Methode):
+		return Opt{}, fmt.Sprintf("évolution non qualifiée : la méthode « %s » n'est pas calée sur cet indicateur (%s au producteur, il en faut %d)",
+			v.Methode, comparisons(all.N), minComparisons)
+	}
+	if half := (v.Max.V - v.Min.V) / 2; ranged && (!n.OK || half > n.V) {
+		n, why = Some(half), "étendue des méthodes"
+	}
+	return n, why
+}
+
+// wholeZones says whether a method takes whole source zones for the zone: it speaks of them, and their sampling is not its error.
+func wholeZones(method string) bool {
+	return method == MethodeConsolides || method == MethodeMoyenne || method == MethodePrincipal
+}
+
+// countFloor is, of a percentage of a count that is shown too, the points that are worth ten of those counted; 0 for others.
+func (c *comparer) countFloor(def *Definition, v *Value) float64 {
+	if def.Unit != "%" || len(def.Denominator) != 1 || v.IC95Bas.OK {
+		return 0
+	}
+	k := v.Key
+	k.Indicateur = c.counts[def.Denominator[0]]
+	base := c.shown.at(k, v.Code)
+	if base == nil || base.Statut != Disponible || base.V <= 0 {
+		return 0
+	}
+	return 100 * floorCount / base.V
 }
 
 // A point is a value or a gap of one year, with its noise.
@@ -312,7 +385,7 @@ func (c *comparer) evolution(l lineOf, a, b *point) Evolution {
 	floor, scale := 0.0, 1.0
 	switch {
 	case b.gap == nil && def.Unit == "%":
-		e.Unite, e.Evolution, floor = "points", Some(b.v-a.v), floorPoints
+		e.Unite, e.Evolution, floor = "points", Some(b.v-a.v), max(floorPoints, c.countFloor(def, a.own), c.countFloor(def, b.own))
 	case b.gap == nil:
 		e.Unite, floor = "%", floorRelative
 		if a.v == 0 {
@@ -325,7 +398,7 @@ func (c *comparer) evolution(l lineOf, a, b *point) Evolution {
 			floor = max(floor, scale*floorCount)
 		}
 	default:
-		e.Evolution, floor = Some(b.v-a.v), floorPoints
+		e.Evolution, floor = Some(b.v-a.v), max(floorPoints, c.countFloor(def, a.own), c.countFloor(def, b.own))
 		if e.Unite == "%" {
 			e.Unite, floor = "points", floorRelative // from 30 % under the reference to 32 %: 2 points more
 		} else if e.Unite != "points" {
@@ -343,12 +416,12 @@ func (c *comparer) evolution(l lineOf, a, b *point) Evolution {
 	size := math.Abs(e.Evolution.V)
 	switch {
 	case !noise.OK:
-		e.Verdict, e.Motif = "non concluant", joinNotes(e.Motif, why)
+		e.Verdict, e.Motif = nonQualifiee, joinNotes(e.Motif, why)
 		return e
 	case size <= max(noise.V, floor) && noise.V <= floor:
 		e.Verdict = "stable"
 	case size <= noise.V:
-		e.Verdict = "non concluant"
+		e.Verdict = nonConcluant
 	case b.gap == nil:
 		e.Verdict = sign(e.Evolution.V, "hausse", "baisse")
 	case math.Abs(a.v) == math.Abs(b.v):
@@ -362,7 +435,7 @@ func (c *comparer) evolution(l lineOf, a, b *point) Evolution {
 	} else {
 		e.Motif = joinNotes(e.Motif, "seuil : plus petite évolution qui se commente")
 	}
-	if e.Verdict != "stable" && e.Verdict != "non concluant" {
+	if e.Verdict != "stable" && e.Verdict != nonConcluant {
 		switch def.Direction {
 		case "hausse_favorable":
 			e.Lecture = sign(e.Evolution.V, "favorable", "défavorable")

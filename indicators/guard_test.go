@@ -210,6 +210,74 @@ func TestEvolutionOfASmallCount(t *testing.T) {
 	}
 }
 
+// An estimate has a verdict where its method was compared with the producer often enough, or where the methods give a range and do not
+// take whole zones for the quarter; its threshold is then the widest of what is known of it.
+func TestEvolutionOfAnEstimate(t *testing.T) {
+	def := Definition{ID: "taux_chomage", Value: "taux_chomage", Unit: "%", Rule: Ratio, Decimals: 1, Direction: "hausse_defavorable"}
+	tests := []struct {
+		name, methode    string
+		compared         int
+		absolute, ic, by float64 // mean error, half-width of the interval, half-range of the methods
+		want             string
+		motif            string
+	}{
+		{"whole IRIS, never compared", MethodeMoyenne, 0, 0, 1, 1, "non qualifiée", "(0 comparaison au producteur, il en faut 10)"},
+		{"whole IRIS, compared too little", MethodePrincipal, 9, 0.5, 1, 1, "non qualifiée", "(9 comparaisons au producteur"},
+		{"whole IRIS, compared", MethodeMoyenne, 10, 0.5, 1, 1, "baisse", "intervalle de confiance"},
+		{"compared, and far off", MethodeMoyenne, 10, 6, 1, 1, "non concluant", "erreur moyenne de la méthode"},
+		{"weighted, with a range", MethodeCalage, 0, 0, 0, 2, "baisse", "étendue des méthodes"},
+		{"weighted, and a wide range", MethodeCalage, 0, 0, 1, 6, "non concluant", "étendue des méthodes"},
+		{"weighted, alone", MethodeCalage, 0, 0, 1, 0, "non qualifiée", "n'est pas calée"},
+	}
+	for _, tt := range tests {
+		in, r := guardInput(t, def, guardFigure{variable: def.ID, card: "a", millesime: 2014, v: 20, methode: tt.methode},
+			guardFigure{variable: def.ID, card: "a", millesime: 2018, v: 15, methode: tt.methode})
+		for i := range r.Values {
+			v := &r.Values[i]
+			v.Nature, v.Min, v.Max = Estimation, Some(v.V-tt.by), Some(v.V+tt.by)
+			if tt.ic > 0 {
+				v.IC95Bas, v.IC95Haut = Some(v.V-tt.ic), Some(v.V+tt.ic)
+			}
+		}
+		if tt.compared > 0 {
+			r.Calibrations = []Calibration{{Indicateur: def.ID, Couche: "qpv-2015", Methode: tt.methode, N: tt.compared, Absolue: tt.absolute, Unite: "points"}}
+		}
+		r.compare(in)
+		if len(r.Evolutions) != 1 {
+			t.Fatalf("%s: %+v", tt.name, r.Evolutions)
+		}
+		e := r.Evolutions[0]
+		if e.Verdict != tt.want || !strings.Contains(e.Motif, tt.motif) || e.Conclusive() != (tt.want == "baisse") || (e.Lecture != "") != e.Conclusive() || e.Seuil.OK == (tt.want == "non qualifiée") {
+			t.Errorf("%s: %+v, want %s", tt.name, e, tt.want)
+		}
+	}
+}
+
+// Ten of those a share counts are the least that is said of it, where its base is known: 5 points of 200 recipients, 1 of 1 000.
+func TestEvolutionOfASmallShare(t *testing.T) {
+	def := Definition{ID: "part_rsa", Unit: "%", Rule: Ratio, Decimals: 1, Numerator: []string{"rsa"}, Denominator: []string{"allocataires"}, Scale: 100}
+	count := Definition{ID: "allocataires", Unit: "allocataires", Rule: Somme, Value: "allocataires"}
+	for _, tt := range []struct {
+		base, after float64
+		want        string
+	}{{200, 34.9, "stable"}, {200, 35.1, "hausse"}, {2000, 30.9, "stable"}, {2000, 31.1, "hausse"}, {0, 31.1, "hausse"}} {
+		in, r := guardInput(t, def, guardFigure{variable: "rsa", card: "a", millesime: 2014, v: 30}, guardFigure{variable: "rsa", card: "a", millesime: 2018, v: tt.after})
+		if tt.base > 0 {
+			r.Indicators = append(r.Indicators, count)
+			for _, v := range slices.Clone(r.Values) {
+				v.Indicateur, v.V = count.ID, tt.base
+				r.Values = append(r.Values, v)
+			}
+			slices.SortFunc(r.Values, CompareValues)
+		}
+		r.compare(in)
+		i := slices.IndexFunc(r.Evolutions, func(e Evolution) bool { return e.Indicateur == def.ID })
+		if i < 0 || r.Evolutions[i].Verdict != tt.want {
+			t.Errorf("30 → %v %% of %v: %+v, want %s", tt.after, tt.base, r.Evolutions, tt.want)
+		}
+	}
+}
+
 func TestRanks(t *testing.T) {
 	def := Definition{ID: "revenu", Value: "revenu", Unit: "€/an", Rule: Mediane}
 	rank := func(cards [3]string, v [3]float64) []Rang {

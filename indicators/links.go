@@ -1,6 +1,7 @@
 package indicators
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 	"sync"
@@ -11,12 +12,16 @@ import (
 // links say which zones of a layer a zone belongs to, and which make it up.
 type links struct {
 	b        *book
-	overlaps map[partsKey][][]part  // largest first
-	communes map[geo.Layer][]string // of each zone
+	overlaps map[partsKey][][]part          // largest first
+	communes map[geo.Layer][]string         // of each zone
+	lying    map[geo.Layer]map[string][]int // the zones of each commune, in order
 	refs     map[geo.Layer]map[int]bool
 	made     map[componentsKey][]part
 	making   *sync.Mutex // held to look into made
 }
+
+// arrondissement marks the code of a municipal arrondissement among those of communes: it is made of the IRIS of its code.
+const arrondissement = "arrondissement "
 
 type componentsKey struct {
 	layer  geo.Layer
@@ -40,7 +45,7 @@ func arrondissements(commune string) string {
 
 func newLinks(b *book, overlaps []OverlapSet) links {
 	l := links{b: b, overlaps: map[partsKey][][]part{},
-		communes: map[geo.Layer][]string{}, refs: map[geo.Layer]map[int]bool{}, made: map[componentsKey][]part{}, making: &sync.Mutex{}}
+		communes: map[geo.Layer][]string{}, lying: map[geo.Layer]map[string][]int{}, refs: map[geo.Layer]map[int]bool{}, made: map[componentsKey][]part{}, making: &sync.Mutex{}}
 	for _, set := range overlaps {
 		from := b.layers[set.From]
 		if from == nil || b.layers[set.To] == nil {
@@ -54,8 +59,15 @@ func newLinks(b *book, overlaps []OverlapSet) links {
 	}
 	for _, layer := range b.order {
 		l.communes[layer] = make([]string, len(b.layers[layer].Zones))
+		l.lying[layer] = map[string][]int{}
 		for z := range l.communes[layer] {
-			l.communes[layer][z] = l.findCommune(layer, z)
+			commune := l.findCommune(layer, z)
+			l.communes[layer][z] = commune
+			l.lying[layer][commune] = append(l.lying[layer][commune], z)
+			if code := b.layers[layer].Zones[z].Code; layer.Level() == "iris" && len(code) > 5 && code[:5] != commune && arrondissements(code[:5]) == commune {
+				own := arrondissement + code[:5]
+				l.lying[layer][own] = append(l.lying[layer][own], z)
+			}
 		}
 	}
 	return l
@@ -157,20 +169,19 @@ func (l links) findComponents(layer geo.Layer, z int, source geo.Layer) []part {
 		return nil
 	}
 	var parts []part
-	have := map[string]bool{}
-	for i := range l.b.layers[source].Zones {
-		commune := l.commune(source, i)
-		if commune != zone.Code && layer.Level() == "commune" && source.Level() == "iris" && arrondissements(zone.Code) == commune {
-			commune = l.b.layers[source].Zones[i].Code[:5] // an arrondissement is made of the IRIS of its code
+	for _, commune := range members {
+		lying := l.lying[source][commune]
+		if len(lying) == 0 && layer.Level() == "commune" {
+			lying = l.lying[source][arrondissement+commune]
 		}
-		if _, in := slices.BinarySearch(members, commune); in {
+		if len(lying) == 0 {
+			return nil // some of it lies outside what the project holds
+		}
+		for _, i := range lying {
 			parts = append(parts, part{zone: i})
-			have[commune] = true
 		}
 	}
-	if len(have) < len(members) {
-		return nil // some of it lies outside what the project holds
-	}
+	slices.SortFunc(parts, func(a, b part) int { return cmp.Compare(a.zone, b.zone) })
 	return parts
 }
 

@@ -218,7 +218,7 @@ func (s *Snapshot) watched() (moves int, rows [][]string) {
 // relative lists how quarters under watch moved beside their comparison territories.
 func (s *Snapshot) relative() (rows [][]string) {
 	for _, x := range s.edition.Evolutions {
-		if !x.Comparaison || x.Couche.Level() != "veille" || x.Sexe != "T" || x.Statut != indicators.Disponible || x.Verdict == "non concluant" {
+		if !x.Comparaison || x.Couche.Level() != "veille" || x.Sexe != "T" || !x.Conclusive() {
 			continue
 		}
 		d := s.defs[x.Indicateur]

@@ -253,7 +253,7 @@ func quarterFacts(e *indicators.Edition) map[quarterID]*zoneFacts {
 func (f *zoneFacts) move(id, sexe string, conclusive bool) *indicators.Evolution {
 	var best *indicators.Evolution
 	for _, x := range f.evolutions[id] {
-		if x.Reference == "" && x.Statut == indicators.Disponible && x.Sexe == sexe && (!conclusive || x.Verdict != "non concluant") &&
+		if x.Reference == "" && x.Statut == indicators.Disponible && x.Sexe == sexe && (!conclusive || x.Conclusive()) &&
 			(best == nil || x.Millesime > best.Millesime || x.Millesime == best.Millesime && x.Depuis < best.Depuis) {
 			best = x
 		}

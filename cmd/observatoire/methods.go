@@ -161,7 +161,11 @@ func (a *app) methodsTable(e *indicators.Edition, rows []indicators.MethodRow) e
 		}
 		measured := ""
 		if r.CalageN > 0 {
-			measured = fmt.Sprintf("%s (%s en absolu, %d comparaisons)", difference(r.CalageMoyen, r.UniteErreur, d), number(r.CalageAbsolu, 1), r.CalageN)
+			several := "s"
+			if r.CalageN == 1 {
+				several = ""
+			}
+			measured = fmt.Sprintf("%s (%s en absolu, %d comparaison%s)", difference(r.CalageMoyen, r.UniteErreur, d), number(r.CalageAbsolu, 1), r.CalageN, several)
 		}
 		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", mark, r.Methode, value, r.Fiabilite, difference(r.Erreur, r.UniteErreur, d), measured, moved(r, d), verdict(r))
 	}

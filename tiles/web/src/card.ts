@@ -73,7 +73,7 @@ function gapLine(g: GapRow, d: Indicator, evolutions: Evolution[]) {
 }
 
 const verdicts: Record<string, string> = {
-  "se réduit": "l'écart se réduit", "se creuse": "l'écart se creuse", stable: "écart stable", "non concluant": "on ne peut pas conclure", hausse: "en hausse", baisse: "en baisse",
+  "se réduit": "l'écart se réduit", "se creuse": "l'écart se creuse", stable: "écart stable", "non concluant": "on ne peut pas conclure", "non qualifiée": "évolution non qualifiée", hausse: "en hausse", baisse: "en baisse",
 };
 
 /** What became of a value or a gap between two years, with the word for it and why. */
