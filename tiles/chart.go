@@ -19,21 +19,32 @@ type drawing2D struct {
 	width, height int
 	title         string
 	b             strings.Builder
+	marks         []mark // the same, for other papers than a page of the web
+}
+
+// A mark is a path, a disc where it has a radius, or a text.
+type mark struct {
+	class, path, text string
+	at                orb.Point
+	radius            float64
 }
 
 func (d *drawing2D) path(class, path string) {
 	if path != "" {
+		d.marks = append(d.marks, mark{class: class, path: path})
 		fmt.Fprintf(&d.b, `<path class="%s" d="%s"/>`, class, path)
 	}
 }
 
 func (d *drawing2D) dot(class string, at orb.Point, radius float64) {
+	d.marks = append(d.marks, mark{class: class, at: at, radius: radius})
 	fmt.Fprintf(&d.b, `<circle class="%s" cx="%s" cy="%s" r="%s"/>`, class, px(at[0]), px(at[1]), px(radius))
 }
 
 func (d *drawing2D) ring(class string, at orb.Point, radius float64) { d.dot(class, at, radius) }
 
 func (d *drawing2D) text(class string, x, y float64, text string) {
+	d.marks = append(d.marks, mark{class: class, text: text, at: orb.Point{x, y}})
 	fmt.Fprintf(&d.b, `<text class="%s" x="%s" y="%s">%s</text>`, class, px(x), px(y), html.EscapeString(text))
 }
 
@@ -101,9 +112,9 @@ type refPoint struct {
 	v    float64
 }
 
-// svg draws it: full dots for producers' figures, hollow ones for estimates, a bar for the uncertainty, a line between two years the edition
+// draw draws it: full dots for producers' figures, hollow ones for estimates, a bar for the uncertainty, a line between two years the edition
 // compares, a vertical dashed line for a break.
-func (c seriesChart) svg() template.HTML {
+func (c seriesChart) draw() *drawing2D {
 	const width, height, left, right, top, bottom = 236, 140, 40, 12, 40, 20
 	first, last := c.points[0].year, c.points[len(c.points)-1].year
 	lo, hi := math.Inf(1), math.Inf(-1)
@@ -130,7 +141,7 @@ func (c seriesChart) svg() template.HTML {
 		return left + float64(year-first)/float64(last-first)*(width-left-right)
 	}
 	y := func(v float64) float64 { return top + (hi-v)/(hi-lo)*(height-top-bottom) }
-	d := drawing2D{width: width, height: height}
+	d := &drawing2D{width: width, height: height}
 	title, _, _ := strings.Cut(c.def.Label, " (")
 	d.title = title + ", de " + strconv.Itoa(first) + " à " + strconv.Itoa(last)
 	for i, line := range wrap(c.def.Label+unitSuffix(c.def.Unit), 46) {
@@ -197,7 +208,7 @@ func (c seriesChart) svg() template.HTML {
 			d.text("dernier", min(x(p.year), width-right)-1, y(p.v.V)-6, indicators.FrenchNumber(p.v.V, c.def.Decimals))
 		}
 	}
-	return d.svg()
+	return d
 }
 
 // span is the uncertainty of a point: its confidence interval, else the range of the methods of an estimate.

@@ -15,10 +15,14 @@ type Document struct {
 	Subtitle string
 	Caption  string // the sources, at the end
 	Blocks   []Block
+	Pages    int // it has to hold in; 0: any
 }
 
-// A Block is a heading (of level 1 or 2), a paragraph, a list or a table: one of the four.
+// A Block is a heading (of level 1 or 2), a paragraph, a list, a table, drawings side by side, or the end of a page: one of them.
 type Block struct {
+	Break    bool
+	drawings []*drawing2D
+
 	Level   int
 	Heading string
 	Text    string

@@ -268,11 +268,20 @@ type quarterID struct {
 
 // WritePortrait writes the portrait of a quarter as a page that stands alone: two A4 pages, drawings included.
 func (s *Snapshot) WritePortrait(w io.Writer, zone PortraitZone) error {
-	v, err := s.portrait(zone)
+	p, err := s.portrait(zone)
 	if err != nil {
 		return fmt.Errorf("portrait of %s: %w", zone.Code, err)
 	}
-	return portraitTemplate.Execute(w, v)
+	return portraitTemplate.Execute(w, p.v)
+}
+
+// PortraitDocument is the same portrait as a document: to be edited as DOCX, or printed as PDF without a browser.
+func (s *Snapshot) PortraitDocument(zone PortraitZone) (*Document, error) {
+	p, err := s.portrait(zone)
+	if err != nil {
+		return nil, fmt.Errorf("portrait of %s: %w", zone.Code, err)
+	}
+	return p.document(), nil
 }
 
 // portraitist prepares the portrait of a quarter.
@@ -290,7 +299,7 @@ func (s *Snapshot) portraitist(zone PortraitZone) *portraitist {
 	return &portraitist{s: s, z: zone.z, f: f, v: v, used: map[*indicators.Value]bool{}}
 }
 
-func (s *Snapshot) portrait(zone PortraitZone) (*portraitView, error) {
+func (s *Snapshot) portrait(zone PortraitZone) (*portraitist, error) {
 	p := s.portraitist(zone)
 	p.choose()
 	p.rows()
@@ -306,7 +315,129 @@ func (s *Snapshot) portrait(zone PortraitZone) (*portraitView, error) {
 	p.comment()
 	p.unsaid()
 	p.sources()
-	return p.v, nil
+	return p, nil
+}
+
+// portraitMethod is how to read the figures, in the words of the page.
+var portraitMethod = []string{
+	"Estimation : un quartier ne suit pas les limites des IRIS ; quand aucun producteur ne publie le chiffre du quartier, il est estimé à partir des IRIS qu'il recoupe, par la méthode nommée. Méthodes : étendue des résultats selon les méthodes applicables, qui n'est pas un intervalle de confiance. IC 95 % : intervalle de confiance, quand l'erreur de sondage est connue.",
+	"Fiabilité : un chiffre fragile est arrondi dans les phrases (« environ ») ; un chiffre de fiabilité insuffisante n'y figure pas. Une évolution ou un écart n'est commenté qu'au-delà de l'incertitude ; rien ici n'établit de cause.",
+}
+
+// document lays the portrait out as blocks, in the order of its two pages.
+func (p *portraitist) document() *Document {
+	v := p.v
+	d := &Document{Title: v.Name, Subtitle: "Portrait du quartier – " + v.Kind, Caption: v.Caption, Pages: 2}
+	if v.Place != "" {
+		d.Subtitle += ", " + v.Place
+	}
+	d.Subtitle += " – " + v.Code + " – " + v.Title + ", édition " + v.Edition
+	add := func(heading string, b Block) {
+		if b.Text == "" && b.List == nil && b.Rows == nil && b.drawings == nil {
+			return
+		}
+		if heading != "" {
+			d.Blocks = append(d.Blocks, Block{Level: 1, Heading: heading})
+		}
+		d.Blocks = append(d.Blocks, b)
+	}
+	add("", Block{Text: v.Warning})
+	if p.drawn.perimeter != nil {
+		b := Block{drawings: []*drawing2D{p.drawn.perimeter}}
+		if p.drawn.locator != nil {
+			b.drawings = append(b.drawings, p.drawn.locator)
+		}
+		add("Le périmètre et le territoire", b)
+	}
+	parts := Block{Head: []string{"IRIS", "Code", "Part du quartier", "Part de l'IRIS"}, Numbers: 2}
+	for _, x := range v.Overlaps {
+		name := strconv.Itoa(x.N) + ". " + x.Name
+		if x.Sliver {
+			name += " (liseré)"
+		}
+		parts.Rows = append(parts.Rows, []string{name, x.Code, x.Share, x.Part})
+	}
+	add("", parts)
+	add("En bref", Block{List: v.Facts})
+	figures := p.table()
+	figures.Head = append(figures.Head, "Rang")
+	for i, r := range v.Rows {
+		if r.Range != "" {
+			figures.Rows[i][2] += " (" + r.Range + ")"
+		}
+		figures.Rows[i] = append(figures.Rows[i], r.Rank)
+	}
+	add("Chiffres clés et écarts", figures)
+	for i, note := range v.Notes {
+		add("", Block{Text: "(" + strconv.Itoa(i+1) + ") " + note})
+	}
+	d.Blocks = append(d.Blocks, Block{Break: true})
+	for i := 0; i < len(p.drawn.charts); i += 3 {
+		heading := "Évolution"
+		if i > 0 {
+			heading = ""
+		}
+		add(heading, Block{drawings: p.drawn.charts[i:min(i+3, len(p.drawn.charts))]})
+	}
+	if len(p.drawn.charts) > 0 {
+		add("", Block{Text: "Point plein : chiffre du producteur ; point creux : estimation ; trait vertical : incertitude ; ligne orange : années que l'édition compare ; ligne grise : référence la plus proche ; tirets : rupture de série."})
+	}
+	if v.Moves == nil {
+		add("Ce qui a changé", Block{Text: "Aucune évolution ne dépasse l'incertitude des chiffres, ou l'édition n'a qu'une année."})
+	}
+	add("Ce qui a changé", Block{List: v.Moves})
+	others := Block{Head: []string{"Indicateur", "Année", "Quartier"}, Numbers: 1}
+	if v.OtherRef != "" {
+		others.Head = append(others.Head, v.OtherRef)
+	}
+	for _, x := range v.Others {
+		row := []string{strings.TrimSuffix(x.Label+" – "+x.Mark, " – "), x.Year, x.Value.Text}
+		if v.OtherRef != "" {
+			row = append(row, x.Ref.Text)
+		}
+		others.Rows = append(others.Rows, row)
+	}
+	add("Autres chiffres", others)
+	sexes := Block{Head: []string{"Indicateur", "Année", "Femmes", "Hommes", "Écart"}, Numbers: 1}
+	for _, x := range v.Sexes {
+		label := x.Label
+		if x.Base != "" {
+			label += " (" + x.Base + ")"
+		}
+		sexes.Rows = append(sexes.Rows, []string{strings.TrimSuffix(label+" – "+x.Mark, " – "), x.Year, x.Women.Text, x.Men.Text, x.Gap})
+	}
+	add("Femmes et hommes", sexes)
+	ages := Block{Head: []string{"Part des habitants, en %", "Quartier"}, Numbers: 1}
+	if v.AgeRef != "" {
+		ages.Head = append(ages.Head, capital(v.AgeRef))
+	}
+	for _, x := range v.Ages {
+		row := []string{x.Label, x.Own.Text}
+		if v.AgeRef != "" {
+			row = append(row, x.Ref.Text)
+		}
+		ages.Rows = append(ages.Rows, row)
+	}
+	add("Âges en "+v.AgeYear, ages)
+	for i, para := range v.Comment {
+		heading := "Commentaire"
+		if i > 0 {
+			heading = ""
+		}
+		add(heading, Block{Text: para})
+	}
+	add("", Block{Text: strings.Trim(v.Author+". "+v.Reread, ". ")})
+	around := Block{Head: append([]string{"Équipements"}, v.Around...), Numbers: 1}
+	for _, x := range v.Themes {
+		around.Rows = append(around.Rows, append([]string{strings.TrimSuffix(x.Theme+" : "+x.Names, " : ")}, x.Counts...))
+	}
+	add("Équipements", around)
+	add("Ce qui ne peut pas être dit", Block{List: v.Unsaid})
+	d.Blocks = append(d.Blocks, Block{Level: 1, Heading: "Méthode et sources"})
+	for _, text := range portraitMethod {
+		d.Blocks = append(d.Blocks, Block{Text: text})
+	}
+	return d
 }
 
 // A portraitist makes one portrait.
@@ -318,6 +449,10 @@ type portraitist struct {
 	keys   []keyFigure
 	levels []string // of the references, from the nearest
 	used   map[*indicators.Value]bool
+	drawn  struct {
+		perimeter, locator *drawing2D
+		charts             []*drawing2D
+	}
 }
 
 // A keyFigure is an indicator as the portrait shows it: its figure of one year and sex.
@@ -693,7 +828,7 @@ func (p *portraitist) maps() error {
 		}
 	}
 	d.scale(view)
-	p.v.Map = d.svg()
+	p.v.Map, p.drawn.perimeter = d.svg(), &d
 	p.locator(g)
 	return nil
 }
@@ -807,7 +942,7 @@ func (p *portraitist) locator(g orb.MultiPolygon) {
 		}
 	}
 	d.scale(view)
-	p.v.Locator = d.svg()
+	p.v.Locator, p.drawn.locator = d.svg(), &d
 }
 
 // sentences writes what the figures say.
@@ -1077,7 +1212,9 @@ func (p *portraitist) charts() {
 			}
 		}
 		if dated > 1 {
-			p.v.Charts = append(p.v.Charts, c.svg())
+			drawn := c.draw()
+			p.drawn.charts = append(p.drawn.charts, drawn)
+			p.v.Charts = append(p.v.Charts, drawn.svg())
 		}
 	}
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"path/filepath"
@@ -17,14 +18,15 @@ import (
 
 func (a *app) portraitCmd() *cobra.Command {
 	var out, id string
-	var pdf bool
+	var pdf, docx bool
 	c := &cobra.Command{
 		Use:     "portrait [CODE…] -o DIR",
 		Aliases: []string{"portraits"},
 		Short:   "Two pages on each quarter: map, figures and gaps, series, sentences; without CODE, on all of them",
 		Long: `Write the portrait of each quarter named, or of every priority quarter, quarter under watch and drawn quartier vécu that has figures: one
-HTML page a quarter, CODE.html, that needs no other file and prints on two A4 pages. --pdf writes CODE.pdf beside it with the Chromium, Chrome
-or Edge of the machine. What came under a convention is left out.`,
+HTML page a quarter, CODE.html, that needs no other file and prints on two A4 pages. --pdf writes CODE.pdf beside it: tagged for screen readers by the
+Chromium, Chrome or Edge of the machine, else, where there is none, by this program, untagged. --docx writes CODE.docx, the texts and tables for
+those who edit. What came under a convention is left out.`,
 		Args: cobra.ArbitraryArgs,
 		RunE: func(cmd *cobra.Command, codes []string) error {
 			if out == "" {
@@ -47,8 +49,13 @@ or Edge of the machine. What came under a convention is left out.`,
 				if err != nil {
 					return err
 				}
+				if docx {
+					if err := writePortraitDocuments(snap, zones, pages, ".docx", (*tiles.Document).WriteDOCX); err != nil {
+						return err
+					}
+				}
 				if pdf {
-					if err := a.printPages(ctx, pages); err != nil {
+					if err := a.printPortraits(ctx, snap, zones, pages); err != nil {
 						return err
 					}
 				}
@@ -59,6 +66,7 @@ or Edge of the machine. What came under a convention is left out.`,
 	}
 	c.Flags().StringVarP(&out, "output", "o", "", "folder to write in")
 	c.Flags().BoolVar(&pdf, "pdf", false, "write each as PDF too")
+	c.Flags().BoolVar(&docx, "docx", false, "write each as DOCX too, to be edited")
 	c.Flags().StringVar(&id, "edition", "", "edition to read (default: the published one)")
 	return c
 }
@@ -102,6 +110,31 @@ func writePortraits(snap *tiles.Snapshot, zones []tiles.PortraitZone, dir string
 		pages = append(pages, path)
 	}
 	return pages, nil
+}
+
+// printPortraits writes the PDF of each page: by the browser of the machine, else by the program itself, and says so.
+func (a *app) printPortraits(ctx context.Context, snap *tiles.Snapshot, zones []tiles.PortraitZone, pages []string) error {
+	err := a.printPages(ctx, pages)
+	if !errors.Is(err, errNoBrowser) {
+		return err
+	}
+	a.say("portraits: no Chromium, Chrome or Edge here: PDF written by the program itself, without tags for screen readers")
+	return writePortraitDocuments(snap, zones, pages, ".pdf", (*tiles.Document).WritePDF)
+}
+
+// writePortraitDocuments writes each portrait as a document beside its page.
+func writePortraitDocuments(snap *tiles.Snapshot, zones []tiles.PortraitZone, pages []string, ext string, write func(*tiles.Document, io.Writer) error) error {
+	for i, z := range zones {
+		d, err := snap.PortraitDocument(z)
+		if err != nil {
+			return err
+		}
+		path := strings.TrimSuffix(pages[i], ".html") + ext
+		if err := writeFile(path, func(w io.Writer) error { return write(d, w) }); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // fileName is a code as part of a file's name: what no file system takes becomes "_".

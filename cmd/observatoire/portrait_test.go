@@ -248,3 +248,28 @@ func TestPortraitPrints(t *testing.T) {
 		}
 	}
 }
+
+// Without a browser the program writes the PDF itself, and says that it has no tags; the DOCX is there for those who edit.
+func TestPortraitWithoutBrowser(t *testing.T) {
+	dir, out := publishedDemo(t), t.TempDir()
+	t.Setenv("PATH", t.TempDir())
+	if _, err := browser(); err == nil {
+		t.Skip("a browser is installed outside of PATH")
+	}
+	code, _, errs := cli(t, "-C", dir, "portrait", "QP013061", "VAUBAN", "MOLIERES-1", "--pdf", "--docx", "-o", out)
+	if code != exitDone || !strings.Contains(errs, "without tags") {
+		t.Fatalf("exit %d: %s", code, errs)
+	}
+	for _, quarter := range []string{"QP013061", "VAUBAN", "MOLIERES-1"} {
+		b, err := os.ReadFile(filepath.Join(out, quarter+".pdf"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n := len(regexp.MustCompile(`/Type /Page\b`).FindAll(b, -1)); n != 2 || !bytes.Contains(b, []byte("/Lang (fr")) {
+			t.Errorf("%s: %d pages, want 2, in French", quarter, n)
+		}
+		if b, err = os.ReadFile(filepath.Join(out, quarter+".docx")); err != nil || !bytes.HasPrefix(b, []byte("PK")) {
+			t.Errorf("%s: no DOCX (%v)", quarter, err)
+		}
+	}
+}
