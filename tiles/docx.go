@@ -37,14 +37,14 @@ var documentTemplate = template.Must(template.New("document").Parse(`<!DOCTYPE h
 <head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1"><title>{{.Title}}</title><link rel="icon" href="data:,">
 <style>@page{size:A4;margin:16mm 17mm}body{margin:0 auto;max-width:180mm;padding:8mm 4mm;color:#1d2733;font:10.5pt/1.42 "Source Sans 3","Segoe UI",Roboto,"Noto Sans","Liberation Sans","DejaVu Sans",Arial,sans-serif}
 @media print{body{padding:0}}h1{font-size:21pt;line-height:1.12;color:#16324f;margin:0}.sous{color:#55606c;margin:1mm 0 5mm;border-bottom:1mm solid #16324f;padding-bottom:3mm}h2{font-size:14pt;color:#16324f;margin:6mm 0 2mm;border-bottom:.25mm solid #d5dae0}h3{font-size:11.5pt;margin:4mm 0 1mm;color:#c2410c}
-p{margin:0 0 2mm}ul{margin:0 0 2mm;padding-left:5mm}li{margin:0 0 1mm}table{border-collapse:collapse;width:100%;font-size:9pt;margin:1mm 0 3mm}th,td{text-align:left;padding:.9mm 1.4mm;border-bottom:.2mm solid #d5dae0;vertical-align:top}thead th{border-bottom:.5mm solid #16324f;color:#55606c}thead{display:table-header-group}tr{break-inside:avoid}h2,h3{break-after:avoid}.n{text-align:right;font-variant-numeric:tabular-nums}.source{font-size:8.4pt;color:#55606c;border-top:.25mm solid #d5dae0;padding-top:2mm;margin-top:6mm}</style></head>
+p{margin:0 0 2mm}ul{margin:0 0 2mm;padding-left:5mm}li{margin:0 0 1mm}table{border-collapse:collapse;width:100%;font-size:9pt;margin:1mm 0 3mm}th,td{text-align:left;padding:.9mm 1.4mm;border-bottom:.2mm solid #d5dae0;vertical-align:top}thead th{border-bottom:.5mm solid #16324f;color:#55606c}thead{display:table-header-group}tbody th{font-weight:600}tr{break-inside:avoid}h2,h3{break-after:avoid}.n{text-align:right;font-variant-numeric:tabular-nums}p{break-inside:avoid}.source{break-before:avoid;font-size:8.4pt;color:#55606c;border-top:.25mm solid #d5dae0;padding-top:2mm;margin-top:6mm}</style></head>
 <body><main><h1>{{.Title}}</h1><p class="sous">{{.Subtitle}}</p>
 {{range .Blocks}}{{if .Heading}}{{if eq .Level 1}}<h2>{{.Heading}}</h2>{{else}}<h3>{{.Heading}}</h3>{{end}}
 {{end}}{{if .Text}}<p>{{.Text}}</p>
 {{end}}{{if .List}}<ul>{{range .List}}<li>{{.}}</li>
 {{end}}</ul>
 {{end}}{{if .Head}}{{$n := .Numbers}}<table><thead><tr>{{range $i, $h := .Head}}<th scope="col"{{if and $n (ge $i $n)}} class="n"{{end}}>{{$h}}</th>{{end}}</tr></thead>
-<tbody>{{range .Rows}}<tr>{{range $i, $c := .}}{{if eq $i 0}}<th scope="row" style="font-weight:600">{{$c}}</th>{{else}}<td{{if and $n (ge $i $n)}} class="n"{{end}}>{{$c}}</td>{{end}}{{end}}</tr>
+<tbody>{{range .Rows}}<tr>{{range $i, $c := .}}{{if eq $i 0}}<th scope="row" >{{$c}}</th>{{else}}<td{{if and $n (ge $i $n)}} class="n"{{end}}>{{$c}}</td>{{end}}{{end}}</tr>
 {{end}}</tbody></table>
 {{end}}{{end}}<p class="source">{{.Caption}}</p></main></body></html>
 `))

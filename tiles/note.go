@@ -98,6 +98,10 @@ func (s *Snapshot) report(title, date string, figures bool) (*Document, error) {
 			add(Block{Text: none})
 		}
 	}
+	if glance := s.glance(all); glance.Rows != nil {
+		add(Block{Level: 1, Heading: "Les écarts à la commune en un coup d'œil"}, glance,
+			Block{Text: "Entre parenthèses, l'écart à la commune, puis l'année. « – » : pas de chiffre, pas de comparaison possible, ou un chiffre de fiabilité insuffisante ; jamais un zéro."})
+	}
 	section("qpv", "Les quartiers prioritaires : écarts et évolutions", "L'édition n'a de chiffre d'aucun quartier prioritaire.")
 	section("veille", "Bilan de la veille active", "L'édition n'a de chiffre d'aucun quartier de veille active.")
 	if rows := s.relative(); len(rows) > 0 {
@@ -120,10 +124,14 @@ func (s *Snapshot) report(title, date string, figures bool) (*Document, error) {
 		}
 	}
 	add(Block{Level: 1, Heading: "Ce qui n'a pas pu être dit, et pourquoi"})
-	if rows := s.refusals(); len(rows) > 0 {
+	rows, missing := s.refusals()
+	if len(rows) > 0 {
 		add(Block{Head: []string{"Motif", "Comparaisons"}, Rows: rows, Numbers: 1})
 	} else {
 		add(Block{Text: "Aucune comparaison n'a été refusée."})
+	}
+	if missing > 0 {
+		add(Block{Text: plural(missing, "autre écart manque", "autres écarts manquent") + " parce que le chiffre du quartier, ou celui de la référence pour la même année, n'est pas publié ou est secret."})
 	}
 	add(Block{Level: 1, Heading: "Méthode"}, Block{Text: "Les chiffres publiés par un producteur pour le quartier sont repris tels quels. À défaut, le chiffre est estimé à partir des IRIS que le quartier recoupe, par une méthode nommée dans le classeur, et sa fiabilité est dite. Un chiffre fragile est arrondi et précédé de « environ » ; un chiffre de fiabilité insuffisante n'est pas commenté. Un écart ou une évolution n'est commenté qu'au-delà de l'incertitude. Rien ici n'établit de cause."})
 	d.Caption = s.captionOf(used)
@@ -231,8 +239,77 @@ func (s *Snapshot) relative() (rows [][]string) {
 	return rows
 }
 
-// refusals counts, by reason, the comparisons of the quarters that could not be made.
-func (s *Snapshot) refusals() [][]string {
+// glanceColumns is how many indicators a page of portrait holds beside each other.
+const glanceColumns = 4
+
+// glance sets the quarters beside each other: the indicators that most of them compare to their commune, one a theme.
+func (s *Snapshot) glance(all []*portraitist) Block {
+	// gap is a figure that may be told, with its gap to the commune.
+	gap := func(p *portraitist, id string) (*indicators.Value, *indicators.Ecart) {
+		v := p.f.shownYear(id, "T")
+		if !reliable(v) {
+			return nil, nil
+		}
+		for _, x := range p.f.ecarts[v.Key] {
+			if x.Reference.Level() == "commune" && x.ReferenceInclut && x.Statut == indicators.Disponible && x.Ecart.OK {
+				if _, ref := s.gapValues.Of(*x); ref.Fiabilite >= indicators.Fragile {
+					return v, x
+				}
+			}
+		}
+		return nil, nil
+	}
+	count := map[string]int{}
+	var defs []*indicators.Definition
+	for i := range s.edition.Indicators {
+		d := &s.edition.Indicators[i]
+		if d.Rule == indicators.Somme || d.Direction == "neutre" || d.Registre {
+			continue
+		}
+		for _, p := range all {
+			if v, _ := gap(p, d.ID); v != nil {
+				count[d.ID]++
+			}
+		}
+		if count[d.ID] > 0 {
+			defs = append(defs, d)
+		}
+	}
+	slices.SortStableFunc(defs, func(a, b *indicators.Definition) int { return count[b.ID] - count[a.ID] })
+	var kept []*indicators.Definition
+	for _, d := range defs {
+		if len(kept) < glanceColumns && !slices.ContainsFunc(kept, func(k *indicators.Definition) bool { return k.Theme == d.Theme }) {
+			kept = append(kept, d)
+		}
+	}
+	b := Block{Head: []string{"Quartier"}, Numbers: 1}
+	for _, d := range kept {
+		b.Head = append(b.Head, d.Label)
+	}
+	for _, p := range all {
+		row, said := []string{p.v.Name}, false
+		for _, d := range kept {
+			v, x := gap(p, d.ID)
+			if v == nil {
+				row = append(row, "–")
+				continue
+			}
+			p.used[v], said = true, true
+			places := 1
+			if x.Unite != "points" && x.Unite != "%" {
+				places = d.Decimals
+			}
+			row = append(row, withUnit(v.V, d.Decimals, d.Unit)+" ("+strings.TrimRight(indicators.FrenchSigned(x.Ecart.V, places)+"\u00a0"+shortUnit(x.Unite), "\u00a0")+"), "+strconv.Itoa(v.Millesime))
+		}
+		if said {
+			b.Rows = append(b.Rows, row)
+		}
+	}
+	return b
+}
+
+// refusals counts, by reason, the comparisons of the quarters that could not be made, and those that are missing for want of a figure.
+func (s *Snapshot) refusals() (rows [][]string, missing int) {
 	type reason struct {
 		text string
 		n    int
@@ -266,21 +343,19 @@ func (s *Snapshot) refusals() [][]string {
 		}
 		motif, _, _ := strings.Cut(x.Motif, " : ") // its kind: the figures of each follow
 		switch {
-		case motif == "valeur de la zone":
-			motif = "le chiffre du quartier n'est pas disponible, ou il est secret"
-		case motif == "valeur de la référence" || motif == "aucune valeur de la référence pour ce millésime":
-			motif = "la référence n'a pas de chiffre de la même année, ou il est secret"
+		case motif == "valeur de la zone" || motif == "valeur de la référence" || motif == "aucune valeur de la référence pour ce millésime":
+			missing++
+			continue
 		case strings.HasPrefix(motif, "composition de "):
 			motif = "l'intercommunalité n'avait pas cette composition cette année-là"
 		}
 		take("Écarts : " + motif)
 	}
 	slices.SortStableFunc(list, func(a, b reason) int { return cmp.Or(cmp.Compare(b.n, a.n), strings.Compare(a.text, b.text)) })
-	var rows [][]string
 	for _, r := range list {
 		rows = append(rows, []string{r.text, strconv.Itoa(r.n)})
 	}
-	return rows
+	return rows, missing
 }
 
 // captionOf names the sources of some figures.
