@@ -273,6 +273,11 @@ tells those that cannot be true together, and those that are not the producer's 
 				if document != "" {
 					return a.against(e, document, format)
 				}
+				list, err := st.Editions(ctx)
+				if err != nil {
+					return err
+				}
+				draft := slices.ContainsFunc(list, func(x indicators.EditionInfo) bool { return x.ID == e.ID && x.Etat == indicators.Brouillon })
 				if comment != "" {
 					if err := p.signComment(e, comment, strings.TrimSpace(by), today()); err != nil {
 						return refused{err}
@@ -290,13 +295,11 @@ tells those that cannot be true together, and those that are not the producer's 
 						return refused{err}
 					}
 					a.say("%s: %s: written into %s", number(x), as, decisionsFile)
+					if !draft {
+						a.say("edition %s is published with what was decided by then, and is not changed: this holds for the next edition", e.ID)
+					}
 					return nil
 				}
-				list, err := st.Editions(ctx)
-				if err != nil {
-					return err
-				}
-				draft := slices.ContainsFunc(list, func(x indicators.EditionInfo) bool { return x.ID == e.ID && x.Etat == indicators.Brouillon })
 				return a.review(p, e, draft, format)
 			})
 		},

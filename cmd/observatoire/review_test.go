@@ -279,3 +279,36 @@ func TestReviewAgainst(t *testing.T) {
 		}
 	}
 }
+
+// A decision on what is published already is for the next edition, and says so: the published edition is not changed.
+func TestReviewDecidesOnAPublishedEdition(t *testing.T) {
+	dir := demoProject(t)
+	must(t, "-C", dir, "run", "--publish", "--by", "test")
+	var rows []reviewRow
+	if err := json.Unmarshal([]byte(must(t, "-C", dir, "review", "--format", "json")), &rows); err != nil || len(rows) == 0 {
+		t.Fatalf("%d rows, %v", len(rows), err)
+	}
+	decide := func() string {
+		t.Helper()
+		code, _, errs := cli(t, "-C", dir, "review", "--decide", rows[0].Numero, "--as", "accepte", "--by", "L. Martin", "--why", "vu")
+		if code != exitDone {
+			t.Fatalf("exit %d: %s", code, errs)
+		}
+		return errs
+	}
+	if errs := decide(); !strings.Contains(errs, "this holds for the next edition") {
+		t.Errorf("%q does not say that the published edition is not changed", errs)
+	}
+	path := filepath.Join(dir, projectFile)
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, []byte(strings.Replace(string(text), "title: ", "title: Autre ", 1)), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	must(t, "-C", dir, "run") // another title is another edition
+	if err := json.Unmarshal([]byte(must(t, "-C", dir, "review", "--format", "json")), &rows); err != nil || !slices.ContainsFunc(rows, func(r reviewRow) bool { return r.Decision != "" }) {
+		t.Errorf("the draft does not show it: %v, %+v", err, rows[0])
+	}
+}
