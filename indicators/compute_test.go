@@ -566,3 +566,58 @@ func TestMethodsAreRankedByTheirError(t *testing.T) {
 		t.Errorf("named: %+v", v)
 	}
 }
+
+// An edition of which every figure is withheld has nothing but absences, each with its statut: no gap, no evolution, no rank, no
+// calibration; and it differs in nothing from itself.
+func TestEverythingIsSecret(t *testing.T) {
+	iris, quarter, commune := []string{"130470001", "130470002"}, []string{"QP013061"}, []string{"13047"}
+	var columns []Column
+	for _, mil := range []int{2013, 2016, 2019} {
+		for _, variable := range []string{"taux", "num", "den", "d1", "d2", "d3", "d4", "d5", "d6", "d7", "d8", "d9"} {
+			columns = append(columns, column("rp.csv", "iris", 2016, variable, "T", mil, iris, 0, 0),
+				column("kit.csv", "qpv", 2015, variable, "T", mil, quarter, 0), column("rp.csv", "commune", 2018, variable, "T", mil, commune, 0))
+		}
+	}
+	in := territory(columns...)
+	for i := range in.Columns {
+		for j := range in.Columns[i].Statut {
+			in.Columns[i].Statut[j] = Secret
+		}
+	}
+	r := compute(t, in)
+	secret := 0
+	for _, v := range r.Values {
+		if v.Statut == Disponible || v.Fiabilite != SansFiabilite {
+			t.Errorf("made of nothing: %+v", v)
+		}
+		if v.Retenue && v.Statut == Secret {
+			secret++
+		}
+	}
+	for _, x := range r.Ecarts {
+		if x.Statut == Disponible || x.Ecart.OK || x.Motif == "" {
+			t.Errorf("gap: %+v", x)
+		}
+	}
+	for _, x := range r.Rangs {
+		if x.Rang != 0 {
+			t.Errorf("rank: %+v", x)
+		}
+	}
+	if secret < 3*3*2 || len(r.Ecarts) == 0 || len(r.Evolutions) != 0 || len(r.Calibrations) != 0 {
+		t.Errorf("%d withheld, %d gaps, %d evolutions, %d calibrations", secret, len(r.Ecarts), len(r.Evolutions), len(r.Calibrations))
+	}
+	e := &Edition{ID: "a", Manifest: []byte("{}"), Layers: in.Layers, Indicators: r.Indicators, Values: r.Values, Ecarts: r.Ecarts, Sources: in.Sources, Rangs: r.Rangs}
+	other := *e
+	other.ID = "b"
+	for _, to := range []*Edition{e, &other} {
+		if d, err := Diff(e, to); err != nil || len(d.Mouvements) != 0 || d.Comparees == 0 {
+			t.Errorf("from itself: %v, %+v", err, d)
+		}
+	}
+	elsewhere := other
+	elsewhere.Layers, elsewhere.Values, elsewhere.Ecarts, elsewhere.Rangs, elsewhere.Indicators = nil, nil, nil, nil, nil
+	if d, err := Diff(e, &elsewhere); err != nil || len(d.Mouvements) == 0 {
+		t.Errorf("to an edition of nothing: %v, %d movements", err, len(d.Mouvements))
+	}
+}
