@@ -103,15 +103,15 @@ type Value struct {
 	V          float64
 	Statut     Statut
 	Nature     Nature
+	Fiabilite  Fiabilite
+	Retenue    bool // the value shown; the others of the same key and zone are alternatives
 	Methode    string
-	Retenue    bool    // the value shown; the others of the same key and zone are alternatives
 	Couverture Opt     // share of the zone behind V, between 0 and 1
 	Sources    int     // number of source zones behind V
 	PartMax    float64 // largest share of V's weight coming from one source zone
 	Min, Max   Opt     // range over the applicable methods: not a confidence interval
 	IC95Bas    Opt
 	IC95Haut   Opt
-	Fiabilite  Fiabilite
 	Source     string // files and columns, or lines of a document, behind V
 	Note       string // in French, for readers
 	Convention string // the convention V may be shown under; empty: to everybody
