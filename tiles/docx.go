@@ -22,6 +22,7 @@ type Document struct {
 type Block struct {
 	Break    bool
 	drawings []*drawing2D
+	printed  bool // goes with drawings, which a text to be edited does without
 
 	Level   int
 	Heading string
@@ -62,6 +63,9 @@ func (d *Document) WriteDOCX(w io.Writer) error {
 	para("Title", d.Title)
 	para("Subtitle", d.Subtitle)
 	for _, x := range d.Blocks {
+		if x.printed {
+			continue
+		}
 		if x.Heading != "" {
 			para(fmt.Sprintf("Heading%d", x.Level), x.Heading)
 		}
@@ -74,8 +78,24 @@ func (d *Document) WriteDOCX(w io.Writer) error {
 		if x.Head == nil {
 			continue
 		}
-		b.WriteString(`<w:tbl><w:tblPr><w:tblStyle w:val="TableGrid"/><w:tblW w:w="5000" w:type="pct"/><w:tblLook w:firstRow="1"/></w:tblPr><w:tblGrid>`)
-		b.WriteString(strings.Repeat(fmt.Sprintf(`<w:gridCol w:w="%d"/>`, 9600/len(x.Head)), len(x.Head)) + `</w:tblGrid>`)
+		const wide = 9600                  // of the page, in twentieths of a point
+		widths := make([]int, len(x.Head)) // the first columns, of words, take what numbers leave
+		numbers := 0
+		if x.Numbers > 0 {
+			numbers = len(x.Head) - x.Numbers
+		}
+		each := min(1500, wide/(len(x.Head)+1))
+		for i := range widths {
+			widths[i] = each
+			if words := len(x.Head) - numbers; i < words {
+				widths[i] = (wide - numbers*each) / words
+			}
+		}
+		b.WriteString(`<w:tbl><w:tblPr><w:tblStyle w:val="TableGrid"/><w:tblW w:w="5000" w:type="pct"/><w:tblLayout w:type="fixed"/><w:tblLook w:firstRow="1"/></w:tblPr><w:tblGrid>`)
+		for _, width := range widths {
+			fmt.Fprintf(&b, `<w:gridCol w:w="%d"/>`, width)
+		}
+		b.WriteString(`</w:tblGrid>`)
 		row := func(cells []string, head bool) {
 			b.WriteString(`<w:tr><w:trPr><w:cantSplit/>`)
 			if head {
@@ -83,7 +103,7 @@ func (d *Document) WriteDOCX(w io.Writer) error {
 			}
 			b.WriteString(`</w:trPr>`)
 			for i, c := range cells {
-				b.WriteString(`<w:tc><w:tcPr><w:tcW w:w="0" w:type="auto"/>`)
+				fmt.Fprintf(&b, `<w:tc><w:tcPr><w:tcW w:w="%d" w:type="dxa"/>`, widths[i])
 				if head {
 					b.WriteString(`<w:shd w:val="clear" w:color="auto" w:fill="DCE8F2"/>`)
 				}
@@ -152,12 +172,12 @@ var wordStyles = func() string {
 		{"Heading1", "heading 1", `<w:keepNext/><w:spacing w:before="300" w:after="100"/><w:outlineLvl w:val="0"/>`, `<w:b/><w:color w:val="16324F"/><w:sz w:val="28"/>`},
 		{"Heading2", "heading 2", `<w:keepNext/><w:spacing w:before="180" w:after="60"/><w:outlineLvl w:val="1"/>`, `<w:b/><w:color w:val="C2410C"/><w:sz w:val="23"/>`},
 		{"ListBullet", "List Bullet", `<w:spacing w:after="60"/>`, ""},
-		{"TableText", "Table Text", `<w:spacing w:before="20" w:after="20"/>`, `<w:sz w:val="18"/>`},
+		{"TableText", "Table Text", `<w:spacing w:before="20" w:after="20"/>`, `<w:sz w:val="16"/>`},
 		{"Caption", "caption", `<w:spacing w:before="300"/>`, `<w:color w:val="55606C"/><w:sz w:val="17"/>`},
 	} {
 		fmt.Fprintf(&b, `<w:style w:type="paragraph"%s w:styleId="%s"><w:name w:val="%s"/><w:pPr>%s</w:pPr><w:rPr>%s</w:rPr></w:style>`,
 			map[bool]string{true: ` w:default="1"`}[s.id == "Normal"], s.id, s.name, s.para, s.run)
 	}
-	b.WriteString(`<w:style w:type="table" w:styleId="TableGrid"><w:name w:val="Table Grid"/><w:tblPr><w:tblBorders><w:top w:val="single" w:sz="6" w:color="16324F"/><w:bottom w:val="single" w:sz="6" w:color="16324F"/><w:insideH w:val="single" w:sz="4" w:color="D5DAE0"/></w:tblBorders><w:tblCellMar><w:left w:w="70" w:type="dxa"/><w:right w:w="70" w:type="dxa"/></w:tblCellMar></w:tblPr></w:style></w:styles>`)
+	b.WriteString(`<w:style w:type="table" w:styleId="TableGrid"><w:name w:val="Table Grid"/><w:tblPr><w:tblBorders><w:top w:val="single" w:sz="6" w:color="16324F"/><w:bottom w:val="single" w:sz="6" w:color="16324F"/><w:insideH w:val="single" w:sz="4" w:color="D5DAE0"/></w:tblBorders><w:tblCellMar><w:left w:w="50" w:type="dxa"/><w:right w:w="50" w:type="dxa"/></w:tblCellMar></w:tblPr></w:style></w:styles>`)
 	return b.String()
 }()

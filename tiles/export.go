@@ -291,7 +291,7 @@ func (b *book) tableau(s *sheet, _ WorkbookOptions) error {
 	slices.SortStableFunc(levels, func(a, b string) int {
 		return cmp.Or(referenceRank(geo.Layer(a))-referenceRank(geo.Layer(b)), strings.Compare(a, b))
 	})
-	heads := []head{{"Quartier", 26}, {"Code", 13}, {"Couche", 14}, {"Thème", 20}, {"Indicateur", 48}, {"Sexe", 8}, {"Millésime", 10}, {"Valeur", 12}, {"Unité", 11},
+	heads := []head{{"Quartier", 26}, {"Code", 18}, {"Couche", 14}, {"Thème", 20}, {"Indicateur", 78}, {"Sexe", 8}, {"Millésime", 22}, {"Valeur", 12}, {"Unité", 11},
 		{"Nature", 11}, {"Fiabilité", 12}}
 	for _, level := range levels {
 		title := capital(referenceFR(geo.Layer(level+"-0"), nil))

@@ -353,7 +353,7 @@ func (s *Snapshot) refusals() (rows [][]string, missing int) {
 	}
 	slices.SortStableFunc(list, func(a, b reason) int { return cmp.Or(cmp.Compare(b.n, a.n), strings.Compare(a.text, b.text)) })
 	for _, r := range list {
-		rows = append(rows, []string{r.text, strconv.Itoa(r.n)})
+		rows = append(rows, []string{r.text, indicators.FrenchNumber(float64(r.n), 0)})
 	}
 	return rows, missing
 }

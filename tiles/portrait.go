@@ -337,13 +337,13 @@ func (p *portraitist) document() *Document {
 			return
 		}
 		if heading != "" {
-			d.Blocks = append(d.Blocks, Block{Level: 1, Heading: heading})
+			d.Blocks = append(d.Blocks, Block{Level: 1, Heading: heading, printed: b.printed})
 		}
 		d.Blocks = append(d.Blocks, b)
 	}
 	add("", Block{Text: v.Warning})
 	if p.drawn.perimeter != nil {
-		b := Block{drawings: []*drawing2D{p.drawn.perimeter}}
+		b := Block{printed: true, drawings: []*drawing2D{p.drawn.perimeter}}
 		if p.drawn.locator != nil {
 			b.drawings = append(b.drawings, p.drawn.locator)
 		}
@@ -377,10 +377,10 @@ func (p *portraitist) document() *Document {
 		if i > 0 {
 			heading = ""
 		}
-		add(heading, Block{drawings: p.drawn.charts[i:min(i+3, len(p.drawn.charts))]})
+		add(heading, Block{printed: true, drawings: p.drawn.charts[i:min(i+3, len(p.drawn.charts))]})
 	}
 	if len(p.drawn.charts) > 0 {
-		add("", Block{Text: "Point plein : chiffre du producteur ; point creux : estimation ; trait vertical : incertitude ; ligne orange : années que l'édition compare ; ligne grise : référence la plus proche ; tirets : rupture de série."})
+		add("", Block{printed: true, Text: "Point plein : chiffre du producteur ; point creux : estimation ; trait vertical : incertitude ; ligne orange : années que l'édition compare ; ligne grise : référence la plus proche ; tirets : rupture de série."})
 	}
 	if v.Moves == nil {
 		add("Ce qui a changé", Block{Text: "Aucune évolution ne dépasse l'incertitude des chiffres, ou l'édition n'a qu'une année."})
@@ -1476,7 +1476,7 @@ func withoutSource(motif string) string {
 
 // plural is a count with its words: none, 1 and 1.5 are singular.
 func plural(n int, one, many string) string {
-	return strconv.Itoa(n) + " " + first2(n, one, many)
+	return indicators.FrenchNumber(float64(n), 0) + " " + first2(n, one, many)
 }
 
 func first2(n int, one, many string) string {
