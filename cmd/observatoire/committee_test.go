@@ -57,3 +57,22 @@ func TestCommittee(t *testing.T) {
 		t.Errorf("with a convention: exit %d, %s", code, errs)
 	}
 }
+
+// Parquet files are whole, a table or a layer each.
+func TestExportParquet(t *testing.T) {
+	dir, out := publishedDemo(t), t.TempDir()
+	must(t, "-C", dir, "export", "--format", "parquet", "-o", out)
+	for _, name := range []string{"series", "evolutions", "rangs", "qpv-2015", "iris-2010"} {
+		b, err := os.ReadFile(filepath.Join(out, name+".parquet"))
+		if err != nil || !strings.HasPrefix(string(b), "PAR1") || !strings.HasSuffix(string(b), "PAR1") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	one := filepath.Join(t.TempDir(), "s.parquet")
+	must(t, "-C", dir, "export", "--what", "series", "--format", "parquet", "-o", one)
+	a, errA := os.ReadFile(one)
+	b, errB := os.ReadFile(filepath.Join(out, "series.parquet"))
+	if errA != nil || errB != nil || string(a) != string(b) {
+		t.Errorf("the series alone are not those of the whole (%v, %v)", errA, errB)
+	}
+}

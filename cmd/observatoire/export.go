@@ -21,21 +21,21 @@ import (
 
 // exports are what can be written, and in which formats.
 var exports = map[string][]string{
-	"series":        {"csv", "xlsx"},
+	"series":        {"csv", "xlsx", "parquet"},
 	"ecarts":        {"csv", "xlsx"},
-	"evolutions":    {"csv", "xlsx"},
-	"rangs":         {"csv", "xlsx"},
-	"femmes-hommes": {"csv", "xlsx"},
-	"concentration": {"csv", "xlsx"},
+	"evolutions":    {"csv", "xlsx", "parquet"},
+	"rangs":         {"csv", "xlsx", "parquet"},
+	"femmes-hommes": {"csv", "xlsx", "parquet"},
+	"concentration": {"csv", "xlsx", "parquet"},
 	"recouvrements": {"csv", "xlsx"},
 	"calibration":   {"csv", "xlsx"},
-	"zones":         {"geojson"},
+	"zones":         {"geojson", "parquet"},
 	"projet":        {"qgz"},
 
 	"comite":         {"dossier"},
 	"rapport-annuel": {"docx", "html"},
 
-	"": {"csv", "xlsx", "geojson"},
+	"": {"csv", "xlsx", "geojson", "parquet"},
 }
 
 // sheets of a workbook that holds one kind of table; a whole edition has them all.
@@ -55,7 +55,7 @@ func (a *app) exportCmd() *cobra.Command {
 	var pdf bool
 	var conventions []string
 	c := &cobra.Command{
-		Use:     "export --format csv|xlsx|geojson -o PATH",
+		Use:     "export --format csv|xlsx|geojson|parquet -o PATH",
 		Aliases: []string{"exporter"},
 		Short:   "Write an edition as files; without --what, all of it",
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -119,7 +119,7 @@ func (a *app) exportCmd() *cobra.Command {
 		},
 	}
 	c.Flags().StringVar(&what, "what", "", "series, ecarts, evolutions, rangs, femmes-hommes, concentration, recouvrements, calibration, zones; projet, a QGIS project of the published edition; comite, a dated folder with workbook, portraits, maps and note; rapport-annuel, the annex of the yearly report (default: all the tables and layers)")
-	c.Flags().StringVar(&format, "format", "xlsx", "csv, xlsx, geojson, qgz, docx or html")
+	c.Flags().StringVar(&format, "format", "xlsx", "csv, xlsx, geojson, parquet, qgz, docx or html")
 	c.Flags().BoolVar(&pdf, "pdf", false, "with --what comite: portraits, maps and note as PDF too")
 	c.Flags().StringVar(&service, "service", "", "with --what projet: the connection of pg_service.conf by which QGIS reaches the database, as its users call it")
 	c.Flags().StringVarP(&out, "output", "o", "", "file to write; a folder where there are several")
@@ -181,6 +181,21 @@ func writeExport(e *indicators.Edition, what, format, out string) ([]string, err
 		"recouvrements": func(w io.Writer) error { return indicators.WriteOverlapsCSV(w, e, e.Overlaps) },
 		"calibration":   func(w io.Writer) error { return indicators.WriteCalibrationCSV(w, e, e.Calibrations) },
 	}
+	columnar := map[string]func(io.Writer) error{
+		"series": func(w io.Writer) error { return tiles.WriteSeriesParquet(w, e, shown) },
+		"evolutions": func(w io.Writer) error {
+			return tiles.WriteRowsParquet(w, e, "evolutions", indicators.EvolutionsHeader, e.Evolutions)
+		},
+		"rangs": func(w io.Writer) error {
+			return tiles.WriteRowsParquet(w, e, "rangs", indicators.RangsHeader, e.Rangs)
+		},
+		"femmes-hommes": func(w io.Writer) error {
+			return tiles.WriteRowsParquet(w, e, "femmes-hommes", indicators.FemmesHommesHeader, e.EcartsSexe)
+		},
+		"concentration": func(w io.Writer) error {
+			return tiles.WriteRowsParquet(w, e, "concentration", indicators.ConcentrationHeader, e.Concentrations)
+		},
+	}
 	var written []string
 	put := func(path string, f func(io.Writer) error) error {
 		if err := writeFile(path, f); err != nil {
@@ -204,13 +219,27 @@ func writeExport(e *indicators.Edition, what, format, out string) ([]string, err
 				return written, err
 			}
 		}
+	case format == "parquet" && what != "" && what != "zones":
+		err := put(out, columnar[what])
+		return written, err
 	default:
+		if format == "parquet" && what == "" {
+			for _, name := range []string{"series", "evolutions", "rangs", "femmes-hommes", "concentration"} {
+				if err := put(filepath.Join(out, name+".parquet"), columnar[name]); err != nil {
+					return written, err
+				}
+			}
+		}
+		write := tiles.WriteGeoJSON
+		if format == "parquet" {
+			write = tiles.WriteZonesParquet
+		}
 		for _, s := range e.Layers {
 			if !s.Drawn() {
 				continue // zones known by their code alone
 			}
-			if err := put(filepath.Join(out, string(s.Layer)+".geojson"), func(w io.Writer) error {
-				return tiles.WriteGeoJSON(w, e, s.Layer)
+			if err := put(filepath.Join(out, string(s.Layer)+"."+format), func(w io.Writer) error {
+				return write(w, e, s.Layer)
 			}); err != nil {
 				return written, err
 			}

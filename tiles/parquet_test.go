@@ -1,0 +1,125 @@
+package tiles
+
+import (
+	"bytes"
+	"encoding/json"
+	"math"
+	"testing"
+
+	"github.com/apache/arrow/go/v17/arrow"
+	"github.com/apache/arrow/go/v17/arrow/array"
+	"github.com/apache/arrow/go/v17/arrow/memory"
+	"github.com/apache/arrow/go/v17/parquet/file"
+	"github.com/apache/arrow/go/v17/parquet/pqarrow"
+	"github.com/paulmach/orb"
+	"github.com/paulmach/orb/encoding/wkb"
+
+	"observatoire/indicators"
+)
+
+// readParquet gives a file back: one record, and what its schema says.
+func readParquet(t *testing.T, b []byte) (arrow.Record, map[string]string) {
+	t.Helper()
+	f, err := file.NewParquetReader(bytes.NewReader(b))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := pqarrow.NewFileReader(f, pqarrow.ArrowReadProperties{}, memory.DefaultAllocator)
+	if err != nil {
+		t.Fatal(err)
+	}
+	table, err := r.ReadTable(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	said := map[string]string{}
+	meta := f.MetaData().KeyValueMetadata()
+	for i, k := range meta.Keys() {
+		said[k] = meta.Values()[i]
+	}
+	rows := array.NewTableReader(table, max(table.NumRows(), 1))
+	if !rows.Next() {
+		t.Fatal("no row")
+	}
+	return rows.Record(), said
+}
+
+func TestSeriesParquet(t *testing.T) {
+	e := sample(3)
+	var b, again bytes.Buffer
+	values := indicators.Shown(e.Values)
+	if err := WriteSeriesParquet(&b, e, values); err != nil {
+		t.Fatal(err)
+	}
+	if err := WriteSeriesParquet(&again, e, values); err != nil || !bytes.Equal(b.Bytes(), again.Bytes()) {
+		t.Errorf("not the same bytes twice (%v)", err)
+	}
+	rec, said := readParquet(t, b.Bytes())
+	if int(rec.NumRows()) != len(values) {
+		t.Fatalf("%d rows for %d values", rec.NumRows(), len(values))
+	}
+	code, year, value, statut := rec.Column(2).(*array.String), rec.Column(4).(*array.Int32), rec.Column(6).(*array.Float64), rec.Column(8).(*array.String)
+	for i, v := range values {
+		if code.Value(i) != v.Code || int(year.Value(i)) != v.Millesime || statut.Value(i) != v.Statut.String() {
+			t.Errorf("row %d: %s %d %s, want %v", i, code.Value(i), year.Value(i), statut.Value(i), v)
+		}
+		if withheld := v.Statut != indicators.Disponible; withheld != value.IsNull(i) || !withheld && value.Value(i) != v.V {
+			t.Errorf("row %d: %v, want %v", i, value.ValueStr(i), v.Valeur())
+		}
+	}
+	var defs []map[string]string
+	if err := json.Unmarshal([]byte(said["indicateurs"]), &defs); err != nil || len(defs) != 2 || defs[1]["unite"] != "%" || said["edition"] != "ed-test" || said["methodes"] == "" {
+		t.Errorf("what the schema says: %v %v", said, err)
+	}
+}
+
+func TestZonesParquet(t *testing.T) {
+	e := sample(3)
+	var b bytes.Buffer
+	if err := WriteZonesParquet(&b, e, "iris-2016"); err != nil {
+		t.Fatal(err)
+	}
+	rec, said := readParquet(t, b.Bytes())
+	var description struct {
+		Version string
+		Columns map[string]struct {
+			Encoding string
+			CRS      struct {
+				ID struct{ Authority, Code string }
+			}
+		}
+	}
+	if err := json.Unmarshal([]byte(said["geo"]), &description); err != nil || description.Version != "1.1.0" || description.Columns["geometry"].CRS.ID.Code != "CRS84" {
+		t.Errorf("geo: %s %v", said["geo"], err)
+	}
+	set := e.Layer("iris-2016")
+	area, shapes := rec.Column(4).(*array.Float64), rec.Column(5).(*array.Binary)
+	for i := range set.Zones {
+		if set.Zones[i].Geom == nil {
+			if !shapes.IsNull(i) {
+				t.Errorf("%s has no contour, and has one here", set.Zones[i].Code)
+			}
+			continue
+		}
+		g, err := wkb.Unmarshal(shapes.Value(i))
+		if err != nil {
+			t.Fatal(err)
+		}
+		mp := g.(orb.MultiPolygon)
+		if c := mp.Bound().Center(); len(mp[0]) != len(set.Zones[i].Geom[0]) || math.Abs(c[0]-5) > 0.2 || math.Abs(c[1]-43.5) > 0.2 || area.Value(i) < 9e5 {
+			t.Errorf("%s: %v, %g m²", set.Zones[i].Code, c, area.Value(i))
+		}
+	}
+}
+
+func TestRowsParquet(t *testing.T) {
+	e := noted()
+	var b bytes.Buffer
+	if err := WriteRowsParquet(&b, e, "evolutions", indicators.EvolutionsHeader, e.Evolutions); err != nil {
+		t.Fatal(err)
+	}
+	rec, _ := readParquet(t, b.Bytes())
+	if rec.NumRows() != 3 || rec.Column(13).(*array.Float64).Value(0) != 0.96 || !rec.Column(13).(*array.Float64).IsNull(1) {
+		t.Errorf("%v", rec)
+	}
+}
