@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/xuri/excelize/v2"
@@ -54,11 +55,7 @@ const maxSheetRows = 1048576
 // indicator's decimals, an empty cell with its statut beside it where a figure is withheld.
 func WriteWorkbook(w io.Writer, e *indicators.Edition, o WorkbookOptions) error {
 	if o.Values == nil {
-		for _, v := range e.Values {
-			if v.Retenue {
-				o.Values = append(o.Values, v)
-			}
-		}
+		o.Values = indicators.Shown(e.Values)
 	}
 	if o.Evolutions == nil {
 		o.Evolutions = e.Evolutions
@@ -432,15 +429,20 @@ func (s *sheet) row(cells ...any) error {
 		return fmt.Errorf("more than %d rows: narrow the selection, or export CSV", maxSheetRows-1)
 	}
 	for i, c := range cells {
-		if t, ok := c.(string); ok {
+		if t, ok := c.(string); ok && (t == "" || risky(t)) { // others stay as they are boxed
 			cells[i] = harmless(t)
 		}
 	}
-	at, err := excelize.CoordinatesToCellName(1, s.rows)
-	if err != nil {
-		return err
+	return s.sw.SetRow("A"+strconv.Itoa(s.rows), cells)
+}
+
+// risky tells whether a spreadsheet may take a text for a formula.
+func risky(t string) bool {
+	switch t[0] {
+	case '=', '+', '-', '@', '\t', '\r':
+		return true
 	}
-	return s.sw.SetRow(at, cells)
+	return false
 }
 
 // harmless is a text that no spreadsheet takes for a formula, even once saved as CSV; nothing for none.
@@ -448,7 +450,7 @@ func harmless(t string) any {
 	if t == "" {
 		return nil
 	}
-	if strings.ContainsRune("=+-@\t\r", rune(t[0])) {
+	if risky(t) {
 		return "'" + t
 	}
 	return t

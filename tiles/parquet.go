@@ -80,7 +80,7 @@ func newParquetTable(w io.Writer, fields []arrow.Field, meta arrow.Metadata) (*p
 	return &parquetTable{w: out, b: array.NewRecordBuilder(memory.DefaultAllocator, schema)}, nil
 }
 
-// row adds a row; its cells are of the types of the fields.
+// row adds a row; its cells are of the types of the fields, or point to them: what stands in memory already is not copied to be boxed.
 func (t *parquetTable) row(cells ...any) error {
 	for i, c := range cells {
 		f := t.b.Field(i)
@@ -89,6 +89,8 @@ func (t *parquetTable) row(cells ...any) error {
 			f.AppendNull()
 		case string:
 			f.(*array.StringBuilder).Append(c)
+		case *string:
+			f.(*array.StringBuilder).Append(*c)
 		case bool:
 			f.(*array.BooleanBuilder).Append(c)
 		case int:
@@ -98,11 +100,9 @@ func (t *parquetTable) row(cells ...any) error {
 		case float64:
 			f.(*array.Float64Builder).Append(c)
 		case indicators.Opt:
-			if !c.OK {
-				f.AppendNull()
-			} else {
-				f.(*array.Float64Builder).Append(c.V)
-			}
+			appendOpt(f, c)
+		case *indicators.Opt:
+			appendOpt(f, *c)
 		default:
 			return fmt.Errorf("column %d: a %T", i+1, c)
 		}
@@ -111,6 +111,14 @@ func (t *parquetTable) row(cells ...any) error {
 		return t.flush()
 	}
 	return nil
+}
+
+func appendOpt(f array.Builder, v indicators.Opt) {
+	if !v.OK {
+		f.AppendNull()
+		return
+	}
+	f.(*array.Float64Builder).Append(v.V)
 }
 
 func (t *parquetTable) flush() error {
@@ -172,8 +180,8 @@ func WriteSeriesParquet(w io.Writer, e *indicators.Edition, values []indicators.
 	names := indicators.NewNames(e)
 	for i := range values {
 		v := &values[i]
-		if err := t.row(v.Indicateur, string(v.Couche), v.Code, names.Zone(v.Couche, v.Code), knownYear(v.Millesime), v.Sexe, v.Valeur(), names.Unit(v.Indicateur), v.Statut.String(),
-			v.Nature.String(), v.Methode, v.Couverture, v.Min, v.Max, v.IC95Bas, v.IC95Haut, v.Fiabilite.String(), v.Source, v.Note); err != nil {
+		if err := t.row(&v.Indicateur, string(v.Couche), &v.Code, names.Zone(v.Couche, v.Code), knownYear(v.Millesime), &v.Sexe, v.Valeur(), names.Unit(v.Indicateur), v.Statut.String(),
+			v.Nature.String(), &v.Methode, &v.Couverture, &v.Min, &v.Max, &v.IC95Bas, &v.IC95Haut, v.Fiabilite.String(), &v.Source, &v.Note); err != nil {
 			return err
 		}
 	}
