@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"errors"
@@ -51,7 +52,7 @@ var sheets = map[string][]string{
 }
 
 func (a *app) exportCmd() *cobra.Command {
-	var what, format, out, id, service string
+	var what, format, out, id, service, template string
 	var pdf bool
 	var conventions []string
 	c := &cobra.Command{
@@ -84,6 +85,9 @@ func (a *app) exportCmd() *cobra.Command {
 			if out == "" {
 				return usage{fmt.Errorf("-o PATH: say where to write")}
 			}
+			if template != "" && (what != "" || format != "xlsx" || !strings.EqualFold(filepath.Ext(template), filepath.Ext(out))) {
+				return usage{fmt.Errorf("--template fills a workbook: without --what, and -o names a file of the same kind (%s)", filepath.Ext(template))}
+			}
 			return a.withStore(cmd.Context(), func(ctx context.Context, p *project, st store.Store) error {
 				if what == "projet" {
 					if id != "" || len(conventions) > 0 {
@@ -98,6 +102,9 @@ func (a *app) exportCmd() *cobra.Command {
 				e, err = a.shownUnder(e, conventions)
 				if err != nil {
 					return err
+				}
+				if template != "" {
+					return a.fillTemplate(ctx, st, e, template, out)
 				}
 				if what == "comite" || what == "rapport-annuel" {
 					day, err := publicationDay(ctx, st, e.ID)
@@ -121,11 +128,38 @@ func (a *app) exportCmd() *cobra.Command {
 	c.Flags().StringVar(&what, "what", "", "series, ecarts, evolutions, rangs, femmes-hommes, concentration, recouvrements, calibration, zones; projet, a QGIS project of the published edition; comite, a dated folder with workbook, portraits, maps and note; rapport-annuel, the annex of the yearly report (default: all the tables and layers)")
 	c.Flags().StringVar(&format, "format", "xlsx", "csv, xlsx, geojson, parquet, qgz, docx or html")
 	c.Flags().BoolVar(&pdf, "pdf", false, "with --what comite: portraits, maps and note as PDF too")
+	c.Flags().StringVar(&template, "template", "", "a workbook of yours whose cells named obs.INDICATOR.ZONE… are filled (docs/livrables.md)")
 	c.Flags().StringVar(&service, "service", "", "with --what projet: the connection of pg_service.conf by which QGIS reaches the database, as its users call it")
 	c.Flags().StringVarP(&out, "output", "o", "", "file to write; a folder where there are several")
 	c.Flags().StringVar(&id, "edition", "", "edition to read (default: the published one)")
 	c.Flags().StringSliceVar(&conventions, "convention", nil, "include what came under this convention: for its recipients only")
 	return c
+}
+
+// fillTemplate writes a workbook of the user's with its named cells filled.
+func (a *app) fillTemplate(ctx context.Context, st store.Store, e *indicators.Edition, template, out string) error {
+	in, err := os.Open(template)
+	if err != nil {
+		return refused{err}
+	}
+	defer in.Close()
+	day, err := publicationDay(ctx, st, e.ID)
+	if err != nil {
+		return err
+	}
+	var buf bytes.Buffer
+	missing, err := tiles.FillTemplate(&buf, in, template, e, day)
+	if err != nil {
+		return refused{err}
+	}
+	for _, line := range missing {
+		a.say("%s", line)
+	}
+	if err := writeFile(out, func(w io.Writer) error { _, err := w.Write(buf.Bytes()); return err }); err != nil {
+		return err
+	}
+	a.say("%s", out)
+	return nil
 }
 
 // exportProject writes a QGIS project that opens the published edition where it is.
