@@ -198,6 +198,9 @@ func (s *Server) sendWorkbook(w http.ResponseWriter, r *http.Request, name strin
 	return sendFile(w, name, typeXLSX, func(b *bytes.Buffer) error { return WriteWorkbook(b, e, o) })
 }
 
+// typeParquet is the media type registered for Apache Parquet.
+const typeParquet = "application/vnd.apache.parquet"
+
 const typeCSV = "text/csv; charset=utf-8; header=present"
 
 func (s *Server) handleSeries(format string) handler {
@@ -217,6 +220,10 @@ func (s *Server) handleSeries(format string) handler {
 		case ".csv":
 			return sendFile(w, "series.csv", typeCSV, func(b *bytes.Buffer) error {
 				return indicators.WriteSeriesCSV(b, p.edition, values)
+			})
+		case ".parquet":
+			return sendFile(w, "series.parquet", typeParquet, func(b *bytes.Buffer) error {
+				return WriteSeriesParquet(b, p.edition, values)
 			})
 		case ".xlsx":
 			return s.sendWorkbook(w, r, "series.xlsx", p.edition, WorkbookOptions{Sheets: []string{SheetSeries, SheetSources}, Values: values})
@@ -247,6 +254,10 @@ func (s *Server) handleEcarts(format string) handler {
 		case ".csv":
 			return sendFile(w, "ecarts.csv", typeCSV, func(b *bytes.Buffer) error {
 				return indicators.WriteEcartsCSV(b, p.edition, ecarts)
+			})
+		case ".parquet":
+			return sendFile(w, "ecarts.parquet", typeParquet, func(b *bytes.Buffer) error {
+				return WriteEcartsParquet(b, p.edition, ecarts)
 			})
 		case ".xlsx":
 			return s.sendWorkbook(w, r, "ecarts.xlsx", p.edition, WorkbookOptions{Sheets: []string{SheetEcarts, SheetSources}, Ecarts: ecarts})
@@ -282,6 +293,10 @@ func (s *Server) handleOverlaps(format string) handler {
 		case ".csv":
 			return sendFile(w, "recouvrements.csv", typeCSV, func(b *bytes.Buffer) error {
 				return indicators.WriteOverlapsCSV(b, p.edition, sets)
+			})
+		case ".parquet":
+			return sendFile(w, "recouvrements.parquet", typeParquet, func(b *bytes.Buffer) error {
+				return WriteOverlapsParquet(b, p.edition, sets)
 			})
 		case ".xlsx":
 			return s.sendWorkbook(w, r, "recouvrements.xlsx", p.edition, WorkbookOptions{Sheets: []string{SheetOverlaps, SheetSources}, Overlaps: sets})

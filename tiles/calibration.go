@@ -31,6 +31,10 @@ func (s *Server) handleCalibration(format string) handler {
 			return sendFile(w, "calibration.csv", typeCSV, func(b *bytes.Buffer) error {
 				return indicators.WriteCalibrationCSV(b, p.edition, list)
 			})
+		case ".parquet":
+			return sendFile(w, "calibration.parquet", typeParquet, func(b *bytes.Buffer) error {
+				return WriteCalibrationParquet(b, p.edition, list)
+			})
 		case ".xlsx":
 			return s.sendWorkbook(w, r, "calibration.xlsx", p.edition, WorkbookOptions{Sheets: []string{SheetCalibration, SheetSources}, Calibrations: list})
 		}

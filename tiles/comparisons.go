@@ -26,6 +26,10 @@ func handleRows[T indicators.Rower](s *Server, format, name, sheet string, heade
 			return sendFile(w, name+".csv", typeCSV, func(b *bytes.Buffer) error {
 				return indicators.WriteRowsCSV(b, p.edition, header, list)
 			})
+		case ".parquet":
+			return sendFile(w, name+".parquet", typeParquet, func(b *bytes.Buffer) error {
+				return WriteRowsParquet(b, p.edition, name, header, list)
+			})
 		case ".xlsx":
 			o := WorkbookOptions{Sheets: []string{sheet, SheetSources}}
 			put(&o, list)

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"slices"
 
 	"github.com/apache/arrow/go/v17/arrow"
 	"github.com/apache/arrow/go/v17/arrow/array"
@@ -223,6 +224,78 @@ func WriteRowsParquet[T indicators.Rower](w io.Writer, e *indicators.Edition, ta
 		}
 	}
 	return t.close()
+}
+
+// writeCells writes n rows as Parquet under the header of their CSV; numbers are the columns of figures, years those of years.
+func writeCells(w io.Writer, e *indicators.Edition, table string, header, numbers, years []string, n int, row func(i int, put func(...any) error) error) error {
+	fields := make([]arrow.Field, len(header))
+	for i, name := range header {
+		switch {
+		case slices.Contains(numbers, name):
+			fields[i] = column64(name)
+		case slices.Contains(years, name):
+			fields[i] = column32(name)
+		default:
+			fields[i] = columnText(name)
+		}
+	}
+	meta, err := parquetMetadata(e, table)
+	if err != nil {
+		return err
+	}
+	t, err := newParquetTable(w, fields, meta)
+	if err != nil {
+		return err
+	}
+	for i := range n {
+		if err := row(i, t.row); err != nil {
+			return err
+		}
+	}
+	return t.close()
+}
+
+// WriteEcartsParquet writes gaps as Parquet: the columns of their CSV.
+func WriteEcartsParquet(w io.Writer, e *indicators.Edition, ecarts []indicators.Ecart) error {
+	names, shown := indicators.NewNames(e), indicators.NewShown(e)
+	return writeCells(w, e, "ecarts", indicators.EcartsHeader, []string{"valeur", "valeur_reference", "ecart", "rapport"}, []string{"millesime"}, len(ecarts), func(i int, put func(...any) error) error {
+		x := &ecarts[i]
+		own, ref := shown.Of(*x)
+		inclut := "non"
+		if x.ReferenceInclut {
+			inclut = "oui"
+		}
+		return put(x.Indicateur, string(x.Couche), x.Code, names.Zone(x.Couche, x.Code), knownYear(x.Millesime), x.Sexe, x.Valeur, string(x.Reference), x.ReferenceCode,
+			names.Zone(x.Reference, x.ReferenceCode), x.ValeurReference, x.Ecart, x.Unite, x.Rapport, inclut, x.Statut.String(), x.Motif,
+			own.Methode, own.Fiabilite.String(), ref.Methode, ref.Fiabilite.String())
+	})
+}
+
+// WriteCalibrationParquet writes how far methods are from the producers as Parquet: the columns of the CSV.
+func WriteCalibrationParquet(w io.Writer, e *indicators.Edition, list []indicators.Calibration) error {
+	names := indicators.NewNames(e)
+	header := indicators.CalibrationHeader
+	return writeCells(w, e, "calibration", header, []string{header[7], header[8], header[9], header[12]}, []string{header[2], header[5], header[13]}, len(list), func(i int, put func(...any) error) error {
+		c := &list[i]
+		return put(c.Indicateur, string(c.Couche), knownYear(c.Millesime), c.Sexe, c.Methode, c.N, c.Unite, c.Moyenne, c.Absolue, c.Mediane,
+			c.Pire, names.Zone(c.Couche, c.Pire), c.PireErreur, knownYear(c.Rang))
+	})
+}
+
+// WriteOverlapsParquet writes every pair of the sets as Parquet, to full precision: the columns of their CSV.
+func WriteOverlapsParquet(w io.Writer, e *indicators.Edition, sets []indicators.OverlapSet) error {
+	header := indicators.OverlapsHeader
+	return writeCells(w, e, "recouvrements", header, header[6:10], nil, len(sets), func(i int, put func(...any) error) error {
+		s := &sets[i]
+		from, to := e.Layer(s.From), e.Layer(s.To)
+		for _, p := range s.Pairs {
+			a, b := &from.Zones[p.From], &to.Zones[p.To]
+			if err := put(string(s.From), a.Code, a.Name, string(s.To), b.Code, b.Name, p.Area, p.ShareFrom, p.ShareTo, p.Margin, p.Note); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
 }
 
 // lonLatJSON is longitude and latitude on WGS 84, as GeoParquet wants it said.

@@ -2,8 +2,11 @@ package tiles
 
 import (
 	"bytes"
+	"encoding/csv"
 	"encoding/json"
 	"math"
+	"net/http"
+	"strconv"
 	"testing"
 
 	"github.com/apache/arrow/go/v17/arrow"
@@ -121,5 +124,54 @@ func TestRowsParquet(t *testing.T) {
 	rec, _ := readParquet(t, b.Bytes())
 	if rec.NumRows() != 3 || rec.Column(13).(*array.Float64).Value(0) != 0.96 || !rec.Column(13).(*array.Float64).IsNull(1) {
 		t.Errorf("%v", rec)
+	}
+}
+
+// Every table of the API is the same as Parquet and as CSV, cell by cell, its numbers to the digits the CSV has.
+func TestParquetOfTheAPI(t *testing.T) {
+	e := noted()
+	e.Calibrations = []indicators.Calibration{
+		{Indicateur: "part_cmuc", Couche: "qpv-2015", Methode: indicators.MethodeMoyenne, N: 12, Unite: "points", Moyenne: -1.25, Absolue: 2, Mediane: -1, Pire: "QP013061", PireErreur: -7.5, Rang: 1},
+		{Indicateur: "part_cmuc", Couche: "qpv-2015", Millesime: 2014, Sexe: "T", Methode: indicators.MethodeMoyenne, N: 12, Unite: "points", Moyenne: -1.25, Absolue: 2, Mediane: -1, Pire: "QP013061", PireErreur: -7.5}}
+	ts := server(t, e)
+	for _, name := range []string{"series", "ecarts", "recouvrements", "calibration", "evolutions"} {
+		_, text := fetch(t, ts, "GET", "/api/"+name+".csv")
+		lines, err := csv.NewReader(bytes.NewReader(text)).ReadAll()
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp, b := fetch(t, ts, "GET", "/api/"+name+".parquet")
+		if resp.StatusCode != http.StatusOK || resp.Header.Get("Content-Type") != typeParquet {
+			t.Fatalf("%s.parquet: %d %s", name, resp.StatusCode, resp.Header.Get("Content-Type"))
+		}
+		rec, said := readParquet(t, b)
+		if said["edition"] != e.ID || said["table"] != name || int(rec.NumRows()) != len(lines)-1 || len(lines) < 2 {
+			t.Fatalf("%s: %d rows, %d in CSV; edition %s, table %s", name, rec.NumRows(), len(lines)-1, said["edition"], said["table"])
+		}
+		for k, header := range lines[0] {
+			if rec.ColumnName(k) != header {
+				t.Errorf("%s: column %d is %s, %s in CSV", name, k, rec.ColumnName(k), header)
+			}
+			for i, line := range lines[1:] {
+				cell := line[k]
+				switch column := rec.Column(k).(type) {
+				case *array.String:
+					if got := column.Value(i); got != cell {
+						t.Errorf("%s %s, row %d: %q, %q in CSV", name, header, i, got, cell)
+					}
+				case *array.Int32:
+					if n, err := strconv.Atoi(cell); column.IsNull(i) != (err != nil || n <= 0) || !column.IsNull(i) && int(column.Value(i)) != n {
+						t.Errorf("%s %s, row %d: %s, %q in CSV", name, header, i, column.ValueStr(i), cell)
+					}
+				case *array.Float64:
+					v, err := strconv.ParseFloat(cell, 64)
+					if column.IsNull(i) != (cell == "") || !column.IsNull(i) && (err != nil || math.Abs(column.Value(i)-v) > 1e-9*math.Abs(v)+5e-3) {
+						t.Errorf("%s %s, row %d: %s, %q in CSV", name, header, i, column.ValueStr(i), cell)
+					}
+				default:
+					t.Errorf("%s %s: a column of %T", name, header, column)
+				}
+			}
+		}
 	}
 }

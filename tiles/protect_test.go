@@ -67,7 +67,7 @@ var everything = []string{
 	"/collections/secret1-2020/items", "/collections/secret1-2020/items/SECRET1Z", "/collections/qpv-2015/items?indicateurs=secret1_logements", "/collections/qpv-2015/items/QP013061?indicateurs=secret1_logements",
 	"/tiles/style.json", "/tiles/secret1-2020.json", "/tiles/rien.json", "/tiles/qpv-2015.json?indicateurs=secret1_logements", "/tiles/secret1-2020/8/131/93.mvt", "/tiles/qpv-2015/8/131/93.mvt?indicateurs=secret1_logements",
 	"/api/editions", "/api/indicateurs", "/api/equipements", "/api/series", "/api/series.csv", "/api/series.csv?indicateur=secret1_logements", "/api/series?zone=SECRET1Z", "/api/series?couche=rien", "/api/series.xlsx",
-	"/api/ecarts", "/api/ecarts.csv", "/api/ecarts.xlsx", "/api/evolutions", "/api/rangs.csv", "/api/femmes-hommes", "/api/concentration", "/api/recouvrements", "/api/recouvrements?de=rien", "/api/calibration.csv", "/api/portrait/QP013061", "/api/portrait/SECRET1Z",
+	"/api/ecarts", "/api/ecarts.csv", "/api/ecarts.xlsx", "/api/evolutions", "/api/rangs.csv", "/api/femmes-hommes", "/api/concentration", "/api/recouvrements", "/api/recouvrements?de=rien", "/api/calibration.csv", "/api/series.parquet", "/api/ecarts.parquet", "/api/recouvrements.parquet", "/page", "/api/visionneuse", "/api/carte/secret1-2020?indicateur=part_cmuc", "/api/carte/qpv-2015?indicateur=secret1_logements", "/api/zones/secret1-2020/SECRET1Z", "/api/zones/qpv-2015/QP013061", "/editions/liste", "/api", "/api/portrait/QP013061", "/api/portrait/SECRET1Z",
 	"/metrics", "/healthz", "/readyz", "/nulle-part",
 }
 
@@ -98,6 +98,10 @@ func TestTokens(t *testing.T) {
 					if strings.Contains(path, "xlsx") {
 						text = unzipped(t, body)
 					}
+					if strings.HasSuffix(path, ".parquet") && resp.StatusCode == http.StatusOK {
+						rec, said := readParquet(t, body)
+						text = fmt.Sprint(rec, said)
+					}
 					for k, word := range []string{"SECRET1", "SECRET2"} {
 						// A refusal repeats what was asked for: only that may be there.
 						said := strings.ReplaceAll(text, "« secret1_logements »", "")
@@ -124,7 +128,7 @@ func TestTokens(t *testing.T) {
 	}
 	for _, want := range []string{"/api/series.csv" + tokenA + "SECRET1", "/api/series.csv" + tokenB + "SECRET2", "/api/editions" + tokenB + "SECRET1", "/collections" + tokenA + "SECRET1",
 		"/api/ecarts.csv" + tokenB + "SECRET1", "/tiles/secret1-2020/8/131/93.mvt" + tokenA + "SECRET1", "/tiles/qpv-2015/8/131/93.mvt?indicateurs=secret1_logements" + tokenA + "SECRET1",
-		"/api/series.xlsx" + tokenB + "SECRET2", "/collections/qpv-2015/items?indicateurs=secret1_logements" + tokenA + "SECRET1"} {
+		"/api/series.xlsx" + tokenB + "SECRET2", "/api/series.parquet" + tokenB + "SECRET2", "/api/zones/qpv-2015/QP013061" + tokenA + "SECRET1", "/collections/qpv-2015/items?indicateurs=secret1_logements" + tokenA + "SECRET1"} {
 		if !shown[want] {
 			t.Errorf("not shown to whom may see it: %s", want)
 		}

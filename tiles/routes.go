@@ -320,10 +320,10 @@ func (s *Server) list() []*operation {
 			params: []*parameter{paramZone, paramCouche, paramTheme, paramLimit, paramOffset}, h: s.handleFacilities},
 	}
 	// The tables, in each of their formats: JSON alone comes in pages.
-	for _, format := range []string{"", ".csv", ".xlsx"} {
+	for _, format := range []string{"", ".csv", ".xlsx", ".parquet"} {
 		kind, suffix, window := json, "", []*parameter{paramLimit, paramOffset}
 		if format != "" {
-			kind, suffix, window = map[string]string{".csv": "text/csv", ".xlsx": typeXLSX}[format], strings.ToUpper(format[1:]), nil
+			kind, suffix, window = map[string]string{".csv": "text/csv", ".xlsx": typeXLSX, ".parquet": typeParquet}[format], strings.ToUpper(format[1:]), nil
 		}
 		table := func(name, id, summary string, row any, h handler, params ...*parameter) {
 			op := &operation{path: "/api/" + name + format, id: id + suffix, tag: "Chiffres", summary: summary, types: []string{kind}, params: slices.Concat(params, window), h: h}

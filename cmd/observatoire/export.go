@@ -23,13 +23,13 @@ import (
 // exports are what can be written, and in which formats.
 var exports = map[string][]string{
 	"series":        {"csv", "xlsx", "parquet"},
-	"ecarts":        {"csv", "xlsx"},
+	"ecarts":        {"csv", "xlsx", "parquet"},
 	"evolutions":    {"csv", "xlsx", "parquet"},
 	"rangs":         {"csv", "xlsx", "parquet"},
 	"femmes-hommes": {"csv", "xlsx", "parquet"},
 	"concentration": {"csv", "xlsx", "parquet"},
-	"recouvrements": {"csv", "xlsx"},
-	"calibration":   {"csv", "xlsx"},
+	"recouvrements": {"csv", "xlsx", "parquet"},
+	"calibration":   {"csv", "xlsx", "parquet"},
 	"zones":         {"geojson", "parquet"},
 	"projet":        {"qgz"},
 
@@ -216,7 +216,10 @@ func writeExport(e *indicators.Edition, what, format, out string) ([]string, err
 		"calibration":   func(w io.Writer) error { return indicators.WriteCalibrationCSV(w, e, e.Calibrations) },
 	}
 	columnar := map[string]func(io.Writer) error{
-		"series": func(w io.Writer) error { return tiles.WriteSeriesParquet(w, e, shown) },
+		"series":        func(w io.Writer) error { return tiles.WriteSeriesParquet(w, e, shown) },
+		"ecarts":        func(w io.Writer) error { return tiles.WriteEcartsParquet(w, e, e.Ecarts) },
+		"recouvrements": func(w io.Writer) error { return tiles.WriteOverlapsParquet(w, e, e.Overlaps) },
+		"calibration":   func(w io.Writer) error { return tiles.WriteCalibrationParquet(w, e, e.Calibrations) },
 		"evolutions": func(w io.Writer) error {
 			return tiles.WriteRowsParquet(w, e, "evolutions", indicators.EvolutionsHeader, e.Evolutions)
 		},
@@ -258,7 +261,7 @@ func writeExport(e *indicators.Edition, what, format, out string) ([]string, err
 		return written, err
 	default:
 		if format == "parquet" && what == "" {
-			for _, name := range []string{"series", "evolutions", "rangs", "femmes-hommes", "concentration"} {
+			for _, name := range []string{"series", "ecarts", "evolutions", "rangs", "femmes-hommes", "concentration", "recouvrements", "calibration"} {
 				if err := put(filepath.Join(out, name+".parquet"), columnar[name]); err != nil {
 					return written, err
 				}
