@@ -175,5 +175,11 @@ function extras(c: CardChoice, data: CardData, overview: Overview, r?: SeriesRow
       ? h("ul", { class: "simple" }, list.map((s) => h("li", {}, s.page ? h("a", { href: s.page, rel: "noreferrer" }, s.titre) : s.titre, ` – ${s.producteur}. ${s.licence}. Fichier ${s.fichier}.`)))
       : h("p", {}, r.source || "Calcul de l'observatoire.")));
   }
+  const at = encodeURIComponent(c.code);
+  const quarter = overview.couches.find((l) => l.id === c.layer)?.quartier ?? false;
+  out.push(h("section", { class: "emporter", id: "emporter" }, h("h3", {}, "Emporter"), h("ul", { class: "simple" },
+    quarter ? h("li", {}, h("a", { href: `api/portrait/${at}`, target: "_blank", rel: "noopener" }, "Le portrait du quartier"), ", deux pages à imprimer") : null,
+    h("li", {}, "Toutes ses séries : ", h("a", { href: `api/series.xlsx?couche=${encodeURIComponent(c.layer)}&zone=${at}`, download: "" }, "classeur XLSX"), ", ",
+      h("a", { href: `api/series.csv?couche=${encodeURIComponent(c.layer)}&zone=${at}`, download: "" }, "CSV")))));
   return out;
 }

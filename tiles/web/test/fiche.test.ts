@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { readFile } from "node:fs/promises";
 import { test } from "node:test";
 import { api, demo, essai, fr, plain, reel, text, texts, until, visit } from "./browser";
 import type { Evolution, Facility, Overview, Rank, Zone } from "../src/api";
@@ -96,6 +97,22 @@ test("the card names the facilities within the perimeter", () =>
     assert.ok(all.equipements.length > 0);
     const t = await text(page, "#equipements");
     for (const f of all.equipements) assert.ok(t.includes(f.nom), `${f.nom} in ${t}`);
+  }));
+
+test("the card leads to the quarter's portrait and to its series", () =>
+  visit(demo + card("QP013063"), async ({ page }) => {
+    const [portrait] = await Promise.all([page.waitForEvent("popup"), page.click("#emporter a:has-text('portrait')")]);
+    await portrait.waitForLoadState();
+    assert.match(await portrait.title(), /La Maille/);
+    await portrait.close();
+    const [series] = await Promise.all([page.waitForEvent("download"), page.click("#emporter a:has-text('CSV')")]);
+    assert.match(await readFile((await series.path())!, "utf8"), /^indicateur,couche,code[^]*qpv-2015,QP013063,La Maille/);
+  }));
+
+test("an IRIS has no portrait", () =>
+  visit(demo + "/#indicateur=taux_chomage&couche=iris-2010&zone=iris-2010/13047D001", async ({ page }) => {
+    await page.waitForSelector("#emporter");
+    assert.equal(await page.locator("#emporter a:has-text('portrait')").count(), 0);
   }));
 
 test("the card names its sources", () =>
