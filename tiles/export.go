@@ -729,7 +729,7 @@ func (b *book) readme(s *sheet, o WorkbookOptions) error {
 		{b.e.Title, ""},
 		{"Édition", b.e.ID},
 		{"Contenu", fmt.Sprintf("%d couches, %d indicateurs ; les valeurs affichées sont celles de la méthode retenue, sauf choix contraire.", len(b.e.Layers), len(b.e.Indicators))},
-		{"Mention à reproduire", "Source : " + strings.Join(captions(b.e.Sources), " ; ") + " – calculs de l'observatoire, édition " + b.e.ID + "."},
+		{"Mention à reproduire", Mention(b.e)},
 	}
 	if b.e.Schematic {
 		lines = append(lines, [2]string{"Avertissement", schematicWarning})
@@ -785,6 +785,11 @@ func (b *book) readme(s *sheet, o WorkbookOptions) error {
 }
 
 const schematicWarning = "Contours schématiques : ils sont dessinés pour la démonstration et ne sont pas des périmètres officiels."
+
+// Mention is what whoever takes figures of an edition up has to repeat, in French.
+func Mention(e *indicators.Edition) string {
+	return "Source : " + strings.Join(captions(e.Sources), " ; ") + " – calculs de l'observatoire, édition " + e.ID + "."
+}
 
 // captions are the distinct captions of sources, or their producers where they have none.
 func captions(sources []indicators.Source) []string {

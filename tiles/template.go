@@ -338,7 +338,7 @@ func (t *filler) readme(f *excelize.File, cells []*templateCell) error {
 	rows := [][]any{
 		{t.e.Title},
 		{"Édition", t.e.ID},
-		{"Mention à reproduire", "Source : " + strings.Join(captions(t.e.Sources), " ; ") + " – calculs de l'observatoire, édition " + t.e.ID + "."},
+		{"Mention à reproduire", Mention(t.e)},
 	}
 	if t.e.Schematic {
 		rows = append(rows, []any{"Avertissement", schematicWarning})

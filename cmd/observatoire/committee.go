@@ -18,16 +18,22 @@ const committeeMaps = 6
 
 // publicationDay is the day an edition was published, AAAA-MM-JJ; empty for a draft.
 func publicationDay(ctx context.Context, st store.Store, id string) (string, error) {
+	day, _, err := publication(ctx, st, id)
+	return day, err
+}
+
+// publication is the day an edition was published and by whom; empty for a draft.
+func publication(ctx context.Context, st store.Store, id string) (day, by string, err error) {
 	list, err := st.Editions(ctx)
 	if err != nil {
-		return "", err
+		return "", "", err
 	}
 	for _, x := range list {
 		if x.ID == id && x.Etat != indicators.Brouillon {
-			return x.PublieeLe, nil
+			return x.PublieeLe, x.PublieePar, nil
 		}
 	}
-	return "", nil
+	return "", "", nil
 }
 
 // writeCommittee writes what the committee receives, and returns what it wrote.

@@ -35,6 +35,7 @@ var exports = map[string][]string{
 
 	"comite":         {"dossier"},
 	"rapport-annuel": {"docx", "html"},
+	"depot":          {"dossier"},
 
 	"": {"csv", "xlsx", "geojson", "parquet"},
 }
@@ -62,7 +63,7 @@ func (a *app) exportCmd() *cobra.Command {
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			formats, ok := exports[what]
 			if !ok {
-				return usage{fmt.Errorf("--what %s: one of series, ecarts, evolutions, rangs, femmes-hommes, concentration, recouvrements, calibration, zones, projet, comite, rapport-annuel", what)}
+				return usage{fmt.Errorf("--what %s: one of series, ecarts, evolutions, rangs, femmes-hommes, concentration, recouvrements, calibration, zones, projet, comite, rapport-annuel, depot", what)}
 			}
 			if !cmd.Flags().Changed("format") && !slices.Contains(formats, format) {
 				format = formats[0]
@@ -73,7 +74,7 @@ func (a *app) exportCmd() *cobra.Command {
 			if pdf && what != "comite" {
 				return usage{fmt.Errorf("--pdf goes with --what comite")}
 			}
-			if len(conventions) > 0 && (what == "comite" || what == "rapport-annuel") {
+			if len(conventions) > 0 && (what == "comite" || what == "rapport-annuel" || what == "depot") {
 				return usage{fmt.Errorf("--convention does not go with --what %s: what came under a convention is for its recipients only", what)}
 			}
 			if service != "" && what != "projet" {
@@ -117,6 +118,17 @@ func (a *app) exportCmd() *cobra.Command {
 					}
 					return err
 				}
+				if what == "depot" {
+					day, by, err := publication(ctx, st, e.ID)
+					if err != nil {
+						return err
+					}
+					written, err := writeDepot(ctx, e, day, by, out)
+					for _, path := range written {
+						a.say("%s", path)
+					}
+					return err
+				}
 				written, err := writeExport(e, what, format, out)
 				for _, path := range written {
 					a.say("%s", path)
@@ -125,7 +137,7 @@ func (a *app) exportCmd() *cobra.Command {
 			})
 		},
 	}
-	c.Flags().StringVar(&what, "what", "", "series, ecarts, evolutions, rangs, femmes-hommes, concentration, recouvrements, calibration, zones; projet, a QGIS project of the published edition; comite, a dated folder with workbook, portraits, maps and note; rapport-annuel, the annex of the yearly report (default: all the tables and layers)")
+	c.Flags().StringVar(&what, "what", "", "series, ecarts, evolutions, rangs, femmes-hommes, concentration, recouvrements, calibration, zones; projet, a QGIS project of the published edition; comite, a dated folder with workbook, portraits, maps and note; rapport-annuel, the annex of the yearly report; depot, an open-data deposit: tables, layers, dictionary, descriptions, checksums (default: all the tables and layers)")
 	c.Flags().StringVar(&format, "format", "xlsx", "csv, xlsx, geojson, parquet, qgz, docx or html")
 	c.Flags().BoolVar(&pdf, "pdf", false, "with --what comite: portraits, maps and note as PDF too")
 	c.Flags().StringVar(&template, "template", "", "a workbook of yours whose cells named obs.INDICATOR.ZONE… are filled (docs/livrables.md)")
