@@ -21,7 +21,7 @@ func TestExportDepot(t *testing.T) {
 	dir := demoProject(t)
 	out := filepath.Join(dir, "depot")
 	must(t, "-C", dir, "run")
-	if code, _, errs := cli(t, "-C", dir, "export", "--what", "depot", "--edition", strings.Fields(must(t, "-C", dir, "editions"))[0], "-o", out); code != exitRefused || !strings.Contains(errs, "is a draft") {
+	if code, _, errs := cli(t, "-C", dir, "export", "--what", "depot", "--edition", strings.Fields(strings.Split(must(t, "-C", dir, "editions"), "\n")[1])[0], "-o", out); code != exitRefused || !strings.Contains(errs, "is a draft") {
 		t.Errorf("a draft: exit %d: %s", code, errs)
 	}
 	must(t, "-C", dir, "run", "--publish", "--by", "Nadia Essai")
