@@ -125,3 +125,17 @@ func TestExportDepot(t *testing.T) {
 		t.Errorf("exit %d with a convention", code)
 	}
 }
+
+// The layers as one file of tiles, by the command; an indicator that there is not is refused by its name.
+func TestExportTuiles(t *testing.T) {
+	dir := demoProject(t)
+	must(t, "-C", dir, "run", "--publish", "--by", "test")
+	out := filepath.Join(dir, "o.pmtiles")
+	must(t, "-C", dir, "export", "--what", "tuiles", "--indicator", "taux_chomage", "-o", out)
+	if b, err := os.ReadFile(out); err != nil || !bytes.HasPrefix(b, []byte("PMTiles\x03")) {
+		t.Errorf("%v: %d bytes", err, len(b))
+	}
+	if code, _, errs := cli(t, "-C", dir, "export", "--what", "tuiles", "--indicator", "taux_chomag", "-o", out); code != exitUsage || !strings.Contains(errs, "taux_chomag:") {
+		t.Errorf("exit %d: %s", code, errs)
+	}
+}

@@ -36,6 +36,7 @@ var exports = map[string][]string{
 	"comite":         {"dossier"},
 	"rapport-annuel": {"docx", "html"},
 	"depot":          {"dossier"},
+	"tuiles":         {"pmtiles"},
 
 	"": {"csv", "xlsx", "geojson", "parquet"},
 }
@@ -55,7 +56,7 @@ var sheets = map[string][]string{
 func (a *app) exportCmd() *cobra.Command {
 	var what, format, out, id, service, template string
 	var pdf bool
-	var conventions []string
+	var conventions, drawn []string
 	c := &cobra.Command{
 		Use:     "export --format csv|xlsx|geojson|parquet -o PATH",
 		Aliases: []string{"exporter"},
@@ -63,7 +64,7 @@ func (a *app) exportCmd() *cobra.Command {
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			formats, ok := exports[what]
 			if !ok {
-				return usage{fmt.Errorf("--what %s: one of series, ecarts, evolutions, rangs, femmes-hommes, concentration, recouvrements, calibration, zones, projet, comite, rapport-annuel, depot", what)}
+				return usage{fmt.Errorf("--what %s: one of series, ecarts, evolutions, rangs, femmes-hommes, concentration, recouvrements, calibration, zones, projet, tuiles, comite, rapport-annuel, depot", what)}
 			}
 			if !cmd.Flags().Changed("format") && !slices.Contains(formats, format) {
 				format = formats[0]
@@ -76,6 +77,12 @@ func (a *app) exportCmd() *cobra.Command {
 			}
 			if len(conventions) > 0 && (what == "comite" || what == "rapport-annuel" || what == "depot") {
 				return usage{fmt.Errorf("--convention does not go with --what %s: what came under a convention is for its recipients only", what)}
+			}
+			if len(drawn) > 0 && what != "tuiles" {
+				return usage{fmt.Errorf("--indicator goes with --what tuiles")}
+			}
+			if len(conventions) > 0 && what == "tuiles" {
+				return usage{fmt.Errorf("--convention does not go with --what tuiles: the file is for everybody")}
 			}
 			if service != "" && what != "projet" {
 				return usage{fmt.Errorf("--service goes with --what projet")}
@@ -118,6 +125,18 @@ func (a *app) exportCmd() *cobra.Command {
 					}
 					return err
 				}
+				if what == "tuiles" {
+					for _, id := range drawn {
+						if !slices.ContainsFunc(e.Indicators, func(d indicators.Definition) bool { return d.ID == id }) {
+							return usage{fmt.Errorf("--indicator %s: edition %s has no figure of it: `observatoire indicators` lists them", id, e.ID)}
+						}
+					}
+					if err := writeFile(out, func(w io.Writer) error { return tiles.WritePMTiles(ctx, w, e, drawn) }); err != nil {
+						return err
+					}
+					a.say("%s", out)
+					return nil
+				}
 				if what == "depot" {
 					day, by, err := publication(ctx, st, e.ID)
 					if err != nil {
@@ -137,9 +156,10 @@ func (a *app) exportCmd() *cobra.Command {
 			})
 		},
 	}
-	c.Flags().StringVar(&what, "what", "", "series, ecarts, evolutions, rangs, femmes-hommes, concentration, recouvrements, calibration, zones; projet, a QGIS project of the published edition; comite, a dated folder with workbook, portraits, maps and note; rapport-annuel, the annex of the yearly report; depot, an open-data deposit: tables, layers, dictionary, descriptions, checksums (default: all the tables and layers)")
-	c.Flags().StringVar(&format, "format", "xlsx", "csv, xlsx, geojson, parquet, qgz, docx or html")
+	c.Flags().StringVar(&what, "what", "", "series, ecarts, evolutions, rangs, femmes-hommes, concentration, recouvrements, calibration, zones; projet, a QGIS project of the published edition; comite, a dated folder with workbook, portraits, maps and note; rapport-annuel, the annex of the yearly report; tuiles, vector tiles as one PMTiles file; depot, an open-data deposit: tables, layers, dictionary, descriptions, checksums (default: all the tables and layers)")
+	c.Flags().StringVar(&format, "format", "xlsx", "csv, xlsx, geojson, parquet, qgz, pmtiles, docx or html")
 	c.Flags().BoolVar(&pdf, "pdf", false, "with --what comite: portraits, maps and note as PDF too")
+	c.Flags().StringSliceVar(&drawn, "indicator", nil, "with --what tuiles: indicators that zones carry, at their latest year")
 	c.Flags().StringVar(&template, "template", "", "a workbook of yours whose cells named obs.INDICATOR.ZONE… are filled (docs/livrables.md)")
 	c.Flags().StringVar(&service, "service", "", "with --what projet: the connection of pg_service.conf by which QGIS reaches the database, as its users call it")
 	c.Flags().StringVarP(&out, "output", "o", "", "file to write; a folder where there are several")
