@@ -10,6 +10,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"math"
 	"slices"
 
@@ -43,25 +44,29 @@ func WritePMTiles(ctx context.Context, w io.Writer, e *indicators.Edition, ids [
 		}
 	}
 	q := tileRequest{indicators: ids, sexe: "T"}
-	var bound orb.Bound
-	described := []vectorLayer{}
 	for _, l := range s.layers {
-		if l.drawn == 0 {
-			continue
+		if l.drawn > 0 {
+			q.layers = append(q.layers, l)
 		}
-		if len(q.layers) == 0 {
-			bound = l.bound
-		}
+	}
+	if len(q.layers) == 0 {
+		return fmt.Errorf("edition %s has no contour to draw", e.ID)
+	}
+	return s.writePMTiles(ctx, w, q)
+}
+
+// writePMTiles writes the tiles of some layers, which all have something to draw.
+func (s *Snapshot) writePMTiles(ctx context.Context, w io.Writer, q tileRequest) error {
+	e, bound := s.edition, q.layers[0].bound
+	described := []vectorLayer{}
+	for _, l := range q.layers {
 		bound = bound.Union(l.bound)
-		q.layers = append(q.layers, l)
 		fields := map[string]string{"code": "Code de la zone", "nom": "Nom de la zone"}
+		maps.Copy(fields, l.fields)
 		for _, c := range s.tileColumns(l, q) {
 			fields[c.Indicateur] = s.defs[c.Indicateur].Label + " (" + s.defs[c.Indicateur].Unit + ")"
 		}
 		described = append(described, vectorLayer{string(l.set.Layer), l.title(), 0, pmZoom, fields})
-	}
-	if len(q.layers) == 0 {
-		return fmt.Errorf("edition %s has no contour to draw", e.ID)
 	}
 
 	var data bytes.Buffer
@@ -104,7 +109,7 @@ func WritePMTiles(ctx context.Context, w io.Writer, e *indicators.Edition, ids [
 	if err != nil {
 		return err
 	}
-	text, err := json.Marshal(map[string]any{"name": e.Title, "description": "Édition " + e.ID, "attribution": Mention(e), "type": "overlay", "version": "2", "format": "pbf", "vector_layers": described})
+	text, err := json.Marshal(map[string]any{"name": e.Title, "description": "Édition " + e.ID + ". " + Mention(e), "attribution": s.attribution(q.layers), "type": "overlay", "version": "2", "format": "pbf", "vector_layers": described})
 	if err != nil {
 		return err
 	}
@@ -155,11 +160,16 @@ func pmTiles(layers []*layer) []pmTile {
 		place := func(v float64) uint32 { return uint32(min(max(math.Floor(v), 0), n-1)) }
 		const margin = float64(buffer) / extent
 		for _, l := range layers {
+			boxes := make([]orb.Bound, 0, len(l.zones)+len(l.points))
 			for i := range l.zones {
-				if len(l.zones[i].world) == 0 {
-					continue
+				if len(l.zones[i].world) > 0 {
+					boxes = append(boxes, l.zones[i].box)
 				}
-				b := l.zones[i].box
+			}
+			for _, p := range l.points {
+				boxes = append(boxes, p.Bound())
+			}
+			for _, b := range boxes {
 				for x := place(b.Min[0]*n - margin); x <= place(b.Max[0]*n+margin); x++ {
 					for y := place(b.Min[1]*n - margin); y <= place(b.Max[1]*n+margin); y++ {
 						found[pmTile{hilbert(z, x, y), z, x, y}] = true

@@ -1169,15 +1169,15 @@ func (l *layer) title() string {
 }
 
 // attribution names the producers of contours, and says when they are schematic.
-func (p *published) attribution(layers []*layer) string {
+func (s *Snapshot) attribution(layers []*layer) string {
 	var parts []string
-	add := func(s string) {
-		if s != "" && !slices.Contains(parts, s) {
-			parts = append(parts, s)
+	add := func(name string) {
+		if name != "" && !slices.Contains(parts, name) {
+			parts = append(parts, name)
 		}
 	}
 	for _, l := range layers {
-		for _, src := range p.edition.Sources {
+		for _, src := range s.edition.Sources {
 			if src.ID == l.set.Source {
 				if src.Caption != "" {
 					add(src.Caption)

@@ -36,6 +36,7 @@ var exports = map[string][]string{
 	"comite":         {"dossier"},
 	"rapport-annuel": {"docx", "html"},
 	"depot":          {"dossier"},
+	"site":           {"dossier"},
 	"tuiles":         {"pmtiles"},
 
 	"": {"csv", "xlsx", "geojson", "parquet"},
@@ -64,7 +65,7 @@ func (a *app) exportCmd() *cobra.Command {
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			formats, ok := exports[what]
 			if !ok {
-				return usage{fmt.Errorf("--what %s: one of series, ecarts, evolutions, rangs, femmes-hommes, concentration, recouvrements, calibration, zones, projet, tuiles, comite, rapport-annuel, depot", what)}
+				return usage{fmt.Errorf("--what %s: one of series, ecarts, evolutions, rangs, femmes-hommes, concentration, recouvrements, calibration, zones, projet, tuiles, comite, rapport-annuel, depot, site", what)}
 			}
 			if !cmd.Flags().Changed("format") && !slices.Contains(formats, format) {
 				format = formats[0]
@@ -75,7 +76,7 @@ func (a *app) exportCmd() *cobra.Command {
 			if pdf && what != "comite" {
 				return usage{fmt.Errorf("--pdf goes with --what comite")}
 			}
-			if len(conventions) > 0 && (what == "comite" || what == "rapport-annuel" || what == "depot") {
+			if len(conventions) > 0 && (what == "comite" || what == "rapport-annuel" || what == "depot" || what == "site") {
 				return usage{fmt.Errorf("--convention does not go with --what %s: what came under a convention is for its recipients only", what)}
 			}
 			if len(drawn) > 0 && what != "tuiles" {
@@ -148,6 +149,17 @@ func (a *app) exportCmd() *cobra.Command {
 					}
 					return err
 				}
+				if what == "site" {
+					day, err := publicationDay(ctx, st, e.ID)
+					if err != nil {
+						return err
+					}
+					written, err := writeSite(ctx, e, tiles.SiteOptions{Title: p.Title, Editions: st, Background: p.Publication.Background.tiles()}, day, out)
+					for _, path := range written {
+						a.say("%s", path)
+					}
+					return err
+				}
 				written, err := writeExport(e, what, format, out)
 				for _, path := range written {
 					a.say("%s", path)
@@ -156,7 +168,7 @@ func (a *app) exportCmd() *cobra.Command {
 			})
 		},
 	}
-	c.Flags().StringVar(&what, "what", "", "series, ecarts, evolutions, rangs, femmes-hommes, concentration, recouvrements, calibration, zones; projet, a QGIS project of the published edition; comite, a dated folder with workbook, portraits, maps and note; rapport-annuel, the annex of the yearly report; tuiles, vector tiles as one PMTiles file; depot, an open-data deposit: tables, layers, dictionary, descriptions, checksums (default: all the tables and layers)")
+	c.Flags().StringVar(&what, "what", "", "series, ecarts, evolutions, rangs, femmes-hommes, concentration, recouvrements, calibration, zones; projet, a QGIS project of the published edition; comite, a dated folder with workbook, portraits, maps and note; rapport-annuel, the annex of the yearly report; tuiles, vector tiles as one PMTiles file; depot, an open-data deposit: tables, layers, dictionary, descriptions, checksums; site, the map and all it shows as a folder of files for any web server (default: all the tables and layers)")
 	c.Flags().StringVar(&format, "format", "xlsx", "csv, xlsx, geojson, parquet, qgz, pmtiles, docx or html")
 	c.Flags().BoolVar(&pdf, "pdf", false, "with --what comite: portraits, maps and note as PDF too")
 	c.Flags().StringSliceVar(&drawn, "indicator", nil, "with --what tuiles: indicators that zones carry, at their latest year")

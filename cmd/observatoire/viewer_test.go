@@ -52,6 +52,9 @@ func TestViewer(t *testing.T) {
 	token := "jeton-d-essai-de-la-carte-0123456789abcdef"
 	appendTo(t, filepath.Join(dir, "observatoire.yaml"), fmt.Sprintf("\npublication:\n  tokens:\n    - {name: bailleur, sha256: %x, sees: [ops-exemple]}\n", sha256.Sum256([]byte(token))))
 	serve("ESSAI", dir)
+	site := filepath.Join(t.TempDir(), "site")
+	must(t, "-C", dir, "export", "--what", "site", "-o", site)
+	env = append(env, "OBSERVATOIRE_SITE="+site)
 	big := tiles.NewServer(tiles.Options{Viewer: tiles.Viewer()})
 	if err := big.Publish(manyZones(224, 225), "1"); err != nil {
 		t.Fatal(err)

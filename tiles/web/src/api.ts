@@ -283,8 +283,24 @@ const pause = (ms: number, signal?: AbortSignal) =>
     });
   });
 
+/** Whether the page is a folder of files: nothing computes an answer then. */
+export const files = document.documentElement.dataset["statique"] !== undefined;
+const folder = () => import("./files");
+
+/** What says that the server is there. */
+export const pulse = files ? "donnees/visionneuse.json" : "healthz";
+
+/** Where a file that the reader may take is. */
+export const place = {
+  portrait: (code: string) => (files ? `portraits/${encodeURIComponent(code)}.html` : `api/portrait/${encodeURIComponent(code)}`),
+  moves: (from: string, to: string) => (files ? `bouge/${encodeURIComponent(from)}.html` : `editions/diff?${new URLSearchParams({ de: from, a: to })}`),
+  calibration: (indicator: string) => (files ? "tables/calibration.csv" : `api/calibration.csv?${new URLSearchParams({ indicateur: indicator })}`),
+  /** The series of a layer, of one of its zones or of one indicator: a folder of files has them all together. */
+  series: (ext: "csv" | "xlsx", only: Record<string, string>) => (!files ? `api/series.${ext}?${new URLSearchParams(only)}` : ext === "csv" ? `tables/series-${encodeURIComponent(only["couche"]!)}.csv` : "tables/observatoire.xlsx"),
+};
+
 /** Asks until the server answers: it may be restarting, or the network away for a while. */
-async function ask(address: string, init: RequestInit): Promise<Response> {
+export async function ask(address: string, init: RequestInit): Promise<Response> {
   health.waiting++;
   tell();
   try {
@@ -325,10 +341,12 @@ const answers = new Map<string, Promise<unknown>>();
 export function read<T>(address: string): Promise<T> {
   let answer = answers.get(address) as Promise<T> | undefined;
   if (!answer) {
-    answer = ask(address, { headers: { Accept: "application/json" } }).then(async (response) => {
-      if (!response.ok) throw await refusal(response);
-      return (await response.json()) as T;
-    });
+    answer = files
+      ? folder().then(async (f) => (await f.read(address)) as T)
+      : ask(address, { headers: { Accept: "application/json" } }).then(async (response) => {
+          if (!response.ok) throw await refusal(response);
+          return (await response.json()) as T;
+        });
     answers.set(address, answer);
     answer.catch(() => answers.delete(address));
     if (answers.size > 60) answers.delete(answers.keys().next().value!);
@@ -340,6 +358,7 @@ export const forget = () => answers.clear();
 
 /** Every row of a table that comes in pages. */
 export async function rows<T>(name: string, params: Record<string, string>, window = 5000): Promise<T[]> {
+  if (files) return (await (await folder()).rows(name, params)) as T[];
   const all: T[] = [];
   for (;;) {
     const query = new URLSearchParams({ ...params, limit: String(window), offset: String(all.length) });
@@ -350,6 +369,7 @@ export async function rows<T>(name: string, params: Record<string, string>, wind
 }
 
 export async function post<T>(address: string, body: unknown): Promise<T> {
+  if (files) throw new Refusal(501, "Ce site est fait de fichiers : estimer un périmètre demande le service de l'observatoire.");
   const response = await ask(address, { method: "POST", body: JSON.stringify(body), headers: { "Content-Type": "application/geo+json", Accept: "application/json" } });
   if (!response.ok) throw await refusal(response);
   return (await response.json()) as T;

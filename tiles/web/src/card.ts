@@ -1,5 +1,5 @@
 // The card of a zone: the figure, how it was made, how far it may be relied on, and what it compares to.
-import { read, rows, type Evolution, type Facility, type GapRow, type Indicator, type Overview, type Rank, type SeriesRow, type Source, type WomenMen, type Zone } from "./api";
+import { files, place, read, rows, type Evolution, type Facility, type GapRow, type Indicator, type Overview, type Rank, type SeriesRow, type Source, type WomenMen, type Zone } from "./api";
 import { h } from "./dom";
 import * as w from "./words";
 
@@ -175,11 +175,10 @@ function extras(c: CardChoice, data: CardData, overview: Overview, r?: SeriesRow
       ? h("ul", { class: "simple" }, list.map((s) => h("li", {}, s.page ? h("a", { href: s.page, rel: "noreferrer" }, s.titre) : s.titre, ` – ${s.producteur}. ${s.licence}. Fichier ${s.fichier}.`)))
       : h("p", {}, r.source || "Calcul de l'observatoire.")));
   }
-  const at = encodeURIComponent(c.code);
   const quarter = overview.couches.find((l) => l.id === c.layer)?.quartier ?? false;
   out.push(h("section", { class: "emporter", id: "emporter" }, h("h3", {}, "Emporter"), h("ul", { class: "simple" },
-    quarter ? h("li", {}, h("a", { href: `api/portrait/${at}`, target: "_blank", rel: "noopener" }, "Le portrait du quartier"), ", deux pages à imprimer") : null,
-    h("li", {}, "Toutes ses séries : ", h("a", { href: `api/series.xlsx?couche=${encodeURIComponent(c.layer)}&zone=${at}`, download: "" }, "classeur XLSX"), ", ",
-      h("a", { href: `api/series.csv?couche=${encodeURIComponent(c.layer)}&zone=${at}`, download: "" }, "CSV")))));
+    quarter ? h("li", {}, h("a", { href: place.portrait(c.code), target: "_blank", rel: "noopener" }, "Le portrait du quartier"), ", deux pages à imprimer") : null,
+    h("li", {}, files ? "Toutes les séries, dont les siennes : " : "Toutes ses séries : ", h("a", { href: place.series("xlsx", { couche: c.layer, zone: c.code }), download: "" }, "classeur XLSX"), ", ",
+      h("a", { href: place.series("csv", { couche: c.layer, zone: c.code }), download: "" }, "CSV")))));
   return out;
 }

@@ -1,5 +1,5 @@
 // A perimeter drawn by the reader, or what lies around a zone: its parts of IRIS, and what their figures say of it.
-import { post, read, Refusal, type Estimation, type Indicator, type Overview } from "./api";
+import { files, post, read, Refusal, type Estimation, type Indicator, type Overview } from "./api";
 import { announce, h, replace } from "./dom";
 import { saveText } from "./export";
 import { bounds, type ZoneMap } from "./map";
@@ -81,7 +81,9 @@ export class Drawing {
     if (this.points.length < 3) return;
     this.active = false;
     this.map().onPoint = null;
-    await this.estimate({ type: "Polygon", coordinates: [[...this.points, this.points[0]!]] }, 0);
+    const shape: GeoJSON.Polygon = { type: "Polygon", coordinates: [[...this.points, this.points[0]!]] };
+    if (files) this.keep(shape);
+    else await this.estimate(shape, 0);
   }
 
   /** What lies within a distance of a zone. */
@@ -120,13 +122,26 @@ export class Drawing {
     }
   }
 
+  /** What can be done of a perimeter where nothing computes. */
+  private keep(shape: GeoJSON.Geometry) {
+    this.shape = shape;
+    replace(this.panel, h("h2", {}, this.name), h("p", {}, "Ce site est fait de fichiers : il ne calcule pas d'estimation. Le périmètre peut être enregistré, et donné à l'observatoire."), this.keeping());
+    this.panel.focus({ preventScroll: true });
+    announce("Périmètre fermé : il peut être enregistré.");
+  }
+
+  private keeping(): HTMLElement[] {
+    const name = h("input", { type: "text", id: "dessin-nom", value: this.name, maxlength: 80 });
+    return [h("div", { class: "boutons" }, h("label", { for: "dessin-nom" }, "Nom du périmètre"), name, h("button", { type: "button", class: "bouton principal", id: "dessin-garder", click: () => this.save(name.value) }, "Enregistrer en GeoJSON"), h("button", { type: "button", class: "bouton", click: () => this.start() }, "Dessiner un autre périmètre"), h("button", { type: "button", class: "bouton", id: "dessin-fermer", click: () => this.stop() }, "Fermer")),
+      h("p", { class: "petit" }, "Le fichier se place dans le dossier du projet, sous quartiers_vecus : drawn ; l'édition suivante aura ce périmètre.")];
+  }
+
   private result(e: Estimation) {
     const iris = e.recouvrements.filter((o) => w.levelOf(o.couche_vers) === "iris");
     const of = (id: string) => this.indicators.find((d) => d.id === id)!;
     const known = e.estimations.filter((r) => r.valeur !== null);
     const first = this.indicator();
     known.sort((a, b) => Number(b.indicateur === first) - Number(a.indicateur === first) || of(a.indicateur).label.localeCompare(of(b.indicateur).label, "fr") || (b.millesime ?? 0) - (a.millesime ?? 0));
-    const name = h("input", { type: "text", id: "dessin-nom", value: this.name, maxlength: 80 });
     replace(this.panel, h("h2", {}, this.name), h("p", { id: "dessin-surface" }, `Surface : ${w.surface(e.aire_m2)}.`, e.repare ? ` Le tracé se croisait : il a été réparé (${e.repare}).` : ""),
       h("h3", {}, "IRIS recouverts"),
       iris.length ? h("div", { class: "defile", tabindex: 0, role: "region", "aria-label": "IRIS recouverts par le périmètre" }, h("table", { id: "dessin-iris" }, h("thead", {}, h("tr", {}, ["IRIS", "Couche", "Part du périmètre", "Part de l'IRIS"].map((t, i) => h("th", { scope: "col", class: i > 1 ? "n" : null }, t)))),
@@ -136,8 +151,7 @@ export class Drawing {
         h("tbody", {}, known.map((r) => h("tr", { "data-indicateur": r.indicateur, "data-sexe": r.sexe, "data-annee": String(r.millesime) }, h("th", { scope: "row" }, of(r.indicateur).label), h("td", {}, w.yearText(r.millesime)), h("td", {}, w.sex[r.sexe]!),
           h("td", { class: "n estime" }, w.withUnit(r.valeur!, w.places(of(r.indicateur)), of(r.indicateur).unit), r.methode_min !== null && r.methode_max !== null && r.methode_min !== r.methode_max ? h("small", {}, `${w.number(r.methode_min, w.places(of(r.indicateur)))} à ${w.number(r.methode_max, w.places(of(r.indicateur)))}`) : null),
           h("td", {}, w.methodShort(r.methode)), h("td", {}, r.fiabilite)))))) : h("p", {}, "Aucun chiffre d'IRIS ne permet d'estimation ici."),
-      h("div", { class: "boutons" }, h("label", { for: "dessin-nom" }, "Nom du périmètre"), name, h("button", { type: "button", class: "bouton principal", id: "dessin-garder", click: () => this.save(name.value) }, "Enregistrer en GeoJSON"), h("button", { type: "button", class: "bouton", click: () => this.start() }, "Dessiner un autre périmètre"), h("button", { type: "button", class: "bouton", id: "dessin-fermer", click: () => this.stop() }, "Fermer")),
-      h("p", { class: "petit" }, "Le fichier se place dans le dossier du projet, sous quartiers_vecus : drawn ; l'édition suivante aura ce périmètre."));
+      this.keeping());
     this.panel.hidden = false;
     this.panel.focus({ preventScroll: true });
     announce(`Périmètre estimé : ${iris.length} IRIS recouverts, ${known.length} estimations.`);

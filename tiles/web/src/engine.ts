@@ -1,8 +1,8 @@
 // The map engine, loaded after the page: it is larger than all the rest together.
 import "maplibre-gl/dist/maplibre-gl.css";
-import { AttributionControl, Map, NavigationControl, ScaleControl, setWorkerUrl } from "maplibre-gl";
+import { addProtocol, AttributionControl, Map, NavigationControl, ScaleControl, setWorkerUrl } from "maplibre-gl";
 import workerUrl from "maplibre-gl/dist/maplibre-gl-worker.mjs?worker&url";
 
 setWorkerUrl(new URL(workerUrl, import.meta.url).href);
 
-export { AttributionControl, Map, NavigationControl, ScaleControl };
+export { addProtocol, AttributionControl, Map, NavigationControl, ScaleControl };

@@ -1,5 +1,5 @@
 // The viewer: what the reader chooses, drawn on the map, in the legend, in the table and on the card.
-import { file, forget, hasToken, onHealth, read, Refusal, setLost, setToken, type Columns, type Indicator, type Overview, type Year } from "./api";
+import { file, files, forget, hasToken, onHealth, place, pulse, read, Refusal, setLost, setToken, type Columns, type Indicator, type Overview, type Year } from "./api";
 import { cardData, cardParts } from "./card";
 import { classOf, diverging, sequential, type Classes } from "./classes";
 import { comparison } from "./compare";
@@ -482,8 +482,8 @@ async function card(mine: number) {
     h("div", { class: "boutons" },
       h("button", { type: "button", class: "bouton", id: "comparer", click: () => void change({ compare: inCompare ? state.compare.filter((z) => z !== state.zone) : [...state.compare, state.zone].slice(-4) }) }, inCompare ? "Retirer de la comparaison" : "Comparer"),
       partners.length ? h("button", { type: "button", class: "bouton", click: () => void change({ compare: [state.zone, ...partners].slice(0, 4) }) }, "Comparer à ses territoires de comparaison") : null,
-      layerOf(layer)?.dessinees ? h("button", { type: "button", class: "bouton", id: "tampon", click: () => drawing.around(layer, code, data.zone.nom || code) }, "Alentours (tampon)") : null,
-      h("button", { type: "button", class: "bouton", id: "zone-csv", click: () => void exporting(async () => saveBlob(await file(`api/series.csv?${new URLSearchParams({ couche: layer, zone: code })}`), `series-${code}.csv`)) }, "Ses séries (CSV)")));
+      layerOf(layer)?.dessinees && !files ? h("button", { type: "button", class: "bouton", id: "tampon", click: () => drawing.around(layer, code, data.zone.nom || code) }, "Alentours (tampon)") : null,
+      h("button", { type: "button", class: "bouton", id: "zone-csv", click: () => void exporting(async () => saveBlob(await file(place.series("csv", { couche: layer, zone: code })), `series-${files ? layer : code}.csv`)) }, "Ses séries (CSV)")));
   e.scrollTop = 0;
   const charts = await import("./charts");
   if (mine !== turn) return;
@@ -603,7 +603,7 @@ function csvNotes() {
 }
 
 async function download(ext: "csv" | "xlsx") {
-  saveBlob(await file(`api/series.${ext}?${new URLSearchParams({ indicateur: state.indicateur, couche: state.couche })}`), `series-${state.indicateur}-${state.couche}.${ext}`);
+  saveBlob(await file(place.series(ext, { indicateur: state.indicateur, couche: state.couche })), files ? `${ext === "csv" ? `series-${state.couche}` : "observatoire"}.${ext}` : `series-${state.indicateur}-${state.couche}.${ext}`);
 }
 
 async function exporting(work: () => Promise<void> | void) {
@@ -711,7 +711,7 @@ function health() {
   // While out of reach, the server is asked whether it is back: nothing else may be waiting for it.
   let asking: ReturnType<typeof setInterval> | undefined;
   onHealth((x) => {
-    if (x.lost && !asking) asking = setInterval(() => void fetch("healthz").then((r) => { if (r.ok) setLost(false); }).catch(() => {}), 2000);
+    if (x.lost && !asking) asking = setInterval(() => void fetch(pulse).then((r) => { if (r.ok) setLost(false); }).catch(() => {}), 2000);
     if (!x.lost && asking) {
       clearInterval(asking);
       asking = undefined;

@@ -1,6 +1,6 @@
 // The map: one layer of zones coloured by class, hatched where there is no figure, with the quarters over it.
 import type { ExpressionSpecification, FilterSpecification, GeoJSONSource, Map as Engine, MapGeoJSONFeature, MapMouseEvent, StyleSpecification } from "maplibre-gl";
-import { headers, setLost, type Overview } from "./api";
+import { files, headers, setLost, type Overview } from "./api";
 import { calm } from "./dom";
 import { levelOf } from "./words";
 
@@ -111,6 +111,7 @@ export class ZoneMap {
       style.sources["fond"] = { type: "raster", tiles: [overview.fond.tuiles], tileSize: 256, attribution: overview.fond.mention };
       style.layers.splice(1, 0, { id: "fond", type: "raster", source: "fond", paint: { "raster-saturation": -0.7, "raster-opacity": 0.8 } });
     }
+    if (files) engine.addProtocol("pmtiles", new (await import("pmtiles")).Protocol({ metadata: true }).tile);
     const own = new URL(".", document.baseURI).href;
     const [zoom, lat, lon] = view.split("/").map(Number);
     const map = new engine.Map({
@@ -240,7 +241,7 @@ export class ZoneMap {
 
   private source(layer: string) {
     const id = `t-${layer}`;
-    if (!this.map.getSource(id)) this.map.addSource(id, { type: "vector", url: absolute(`tiles/${layer}.json`) });
+    if (!this.map.getSource(id)) this.map.addSource(id, { type: "vector", url: files ? `pmtiles://${absolute(`tuiles/${layer}.pmtiles`)}` : absolute(`tiles/${layer}.json`) });
     return id;
   }
 

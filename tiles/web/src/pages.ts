@@ -1,5 +1,5 @@
 // The pages besides the map: how wrong estimates are, what moved since another edition, how to read the figures.
-import { read, Refusal, rows, type CalibrationRow, type Indicator, type Overview } from "./api";
+import { place, read, Refusal, rows, type CalibrationRow, type Indicator, type Overview } from "./api";
 import { h, replace } from "./dom";
 import * as w from "./words";
 
@@ -33,7 +33,7 @@ async function calibration(overview: Overview, indicators: Indicator[], d: Indic
         h("tbody", {}, shown.map((c) => h("tr", {}, h("th", { scope: "row" }, w.methodShort(c.methode)), h("td", { class: "n" }, w.number(c.nombre, 0)), h("td", { class: "n" }, w.signed(c.ecart_moyen, 1)), h("td", { class: "n" }, w.number(c.ecart_absolu_moyen, 1)),
           h("td", {}, c.nom_extreme || c.code_extreme), h("td", { class: "n" }, w.signed(c.ecart_extreme, 1)), h("td", { class: "n" }, c.rang ? String(c.rang) : "—"))))))));
   }
-  out.push(h("p", {}, h("a", { href: `api/calibration.csv?indicateur=${encodeURIComponent(d.id)}` }, "Par millésime et par sexe (CSV)")));
+  out.push(h("p", {}, h("a", { href: place.calibration(d.id) }, "Par millésime et par sexe (CSV)")));
   return out;
 }
 
@@ -91,7 +91,7 @@ function moves(m: Moves): HTMLElement[] {
     out.push(h("h3", {}, list.length < g.nombre ? `${g.titre} : les ${list.length} plus grands mouvements` : g.titre), h("div", { class: "defile", tabindex: 0, role: "region", "aria-label": `Mouvements, ${g.titre}` }, h("table", { "data-genre": g.titre }, h("thead", {}, h("tr", {}, ["Territoire", "Indicateur", "Année", "Avant", "Après", "Différence", "Raison"].map((t, i) => h("th", { scope: "col", class: i > 2 && i < 6 ? "n" : null }, t)))),
       h("tbody", {}, list.map((x) => h("tr", {}, h("th", { scope: "row" }, x.zone, h("small", {}, x.couche + (x.reference ? ` – référence : ${x.reference}` : ""))), h("td", {}, `${x.indicateur}${x.sexe && x.sexe !== "ensemble" ? `, ${x.sexe}` : ""}`), h("td", {}, x.annee), h("td", { class: "n" }, x.avant), h("td", { class: "n" }, x.apres), h("td", { class: "n" }, x.difference), h("td", {}, x.causes)))))));
   }
-  out.push(h("p", {}, h("a", { href: `editions/diff?${new URLSearchParams({ de: m.de, a: m.a })}` }, "Tous les mouvements, sur une page à imprimer")));
+  out.push(h("p", {}, h("a", { href: place.moves(m.de, m.a) }, "Tous les mouvements, sur une page à imprimer")));
   return out;
 }
 

@@ -6,3 +6,4 @@ import "./pages.test";
 import "./dessin.test";
 import "./acces.test";
 import "./reseau.test";
+import "./site.test";
