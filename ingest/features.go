@@ -65,6 +65,53 @@ func ReadFeatures(ctx context.Context, path, layer string) (*Features, error) {
 	return fs, nil
 }
 
+// Project brings the rows to a legal projection. Of a file in another system it keeps the places of the territory the
+// projection serves: the other rows, which it counts, stay without area and points. It is an error when none is there.
+func (fs *Features) Project(ctx context.Context, legal geo.CRS) (elsewhere int, err error) {
+	if fs.CRS.EPSG == legal.EPSG {
+		return 0, nil
+	}
+	lf := &layerFile{crs: fs.CRS, features: make([]feature, len(fs.Rows))}
+	placed := 0
+	for i := range fs.Rows {
+		row := &fs.Rows[i]
+		if row.Geom == nil && len(row.Points) == 0 {
+			continue
+		}
+		at := orb.MultiPoint(row.Points).Bound().Center()
+		if row.Geom != nil {
+			at = row.Geom.Bound().Center()
+		}
+		placed++
+		if crs, err := geo.Legal(fs.CRS.Inverse(at[0], at[1])); err != nil || crs.EPSG != legal.EPSG {
+			row.Geom, row.Points = nil, nil
+			elsewhere++
+			continue
+		}
+		for k, p := range row.Points {
+			x, y := legal.Forward(fs.CRS.Inverse(p[0], p[1]))
+			row.Points[k] = orb.Point{x, y}
+		}
+		lf.features[i].geom = row.Geom
+	}
+	if elsewhere == placed {
+		return elsewhere, fmt.Errorf("%s: in %v, none of its places is in the territory of %v, that of the layers: name the file of that territory", fs.Path, fs.CRS, legal)
+	}
+	faults, err := lf.repair(ctx, legal)
+	if err != nil {
+		return elsewhere, fmt.Errorf("%s: %w", fs.Path, err)
+	}
+	for i := range fs.Rows {
+		if row := &fs.Rows[i]; row.Geom != nil {
+			if row.Geom = lf.features[i].geom; len(row.Geom) == 0 {
+				return elsewhere, fmt.Errorf("%s: row %d: its contour cannot be used: %s: draw it again, or remove the row", fs.Path, row.Row, faults[i].Kind)
+			}
+		}
+	}
+	fs.CRS = legal
+	return elsewhere, nil
+}
+
 // Cell is the text of a row in a column, given by its position; empty when there is none.
 func (f *Feature) Cell(column int) string {
 	if column >= len(f.cells) {

@@ -151,11 +151,9 @@ func (a *app) changesOf(ctx context.Context, p *project, e *indicators.Edition, 
 	}
 	var masses []geo.Mass
 	if p.Weights != nil {
-		var stamp fileStamp
-		if masses, stamp, err = p.masses(ctx, pairs[0][0].EPSG); err != nil {
+		if masses, _, err = a.masses(ctx, p, pairs[0][0].EPSG); err != nil {
 			return nil, err
 		}
-		a.say("weights %s: %d places with people from %s", p.Weights.Layer, len(masses), stamp.File)
 	}
 	said := map[geo.Layer]bool{}
 	var out []changeSet

@@ -66,8 +66,41 @@ type rectangle struct {
 	x, y, width, height float64
 }
 
-// TestOverseas runs a project of each territory with one national file of the quarters, in degrees: the contours are
-// generated, since none overseas is at hand but the quarters themselves.
+// generatedPeople writes a national layer of weights in degrees: squares of 500 m, or the places at their middle.
+func generatedPeople(t *testing.T, path string, grid bool, squares ...square500) {
+	t.Helper()
+	var features []string
+	for _, s := range squares {
+		crs, err := geo.ByEPSG(s.epsg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		x, y := crs.Forward(s.lon, s.lat)
+		at := func(dx, dy float64) string {
+			lon, lat := crs.Inverse(x+s.x+dx, y+s.y+dy)
+			return fmt.Sprintf("[%.9f,%.9f]", lon, lat)
+		}
+		geometry := `{"type":"Point","coordinates":` + at(250, 250) + "}"
+		if grid {
+			geometry = `{"type":"Polygon","coordinates":[[` + strings.Join([]string{at(0, 0), at(500, 0), at(500, 500), at(0, 500), at(0, 0)}, ",") + "]]}"
+		}
+		features = append(features, fmt.Sprintf(`{"type":"Feature","properties":{"ind":%d},"geometry":%s}`, s.persons, geometry))
+	}
+	text := `{"type":"FeatureCollection","features":[` + strings.Join(features, ",\n") + "]}"
+	if err := os.WriteFile(path, []byte(text), 0o666); err != nil {
+		t.Fatal(err)
+	}
+}
+
+type square500 struct {
+	epsg     int
+	lon, lat float64
+	x, y     float64 // of the corner, in metres from the place
+	persons  int
+}
+
+// TestOverseas runs a project of each territory with one national file of the quarters and one of the people, in degrees:
+// the contours are generated, since none overseas is at hand but the quarters themselves.
 func TestOverseas(t *testing.T) {
 	national := filepath.Join(t.TempDir(), "QP_METROPOLEOUTREMER_WGS84_EPSG4326.geojson")
 	var quarters []rectangle
@@ -79,6 +112,11 @@ func TestOverseas(t *testing.T) {
 		quarters = append(quarters, rectangle{"QP" + o.commune[:3] + "001", o.commune, o.epsg, o.lon, o.lat, 500, 250, 1000, 500})
 	}
 	generated(t, national, "CODE_QP", true, quarters...)
+
+	people := []square500{{2154, 4.98, 43.51, 0, 0, 1000}, {2154, 4.98, 43.51, 500, 0, 1000}}
+	for _, o := range overseas { // beside the quarter, in its western half, in its eastern half
+		people = append(people, square500{o.epsg, o.lon, o.lat, 0, 250, 20}, square500{o.epsg, o.lon, o.lat, 500, 250, 30}, square500{o.epsg, o.lon, o.lat, 1000, 250, 10})
+	}
 
 	// The population of every quarter, as published.
 	population := filepath.Join(filepath.Dir(national), "pop_qp_2013.csv")
@@ -98,10 +136,13 @@ func TestOverseas(t *testing.T) {
 			}
 			generated(t, filepath.Join(dir, "iris.geojson"), "CODE_IRIS", false, at(o.commune+"0101", 0, 1000), at(o.commune+"0102", 1000, 1000))
 			generated(t, filepath.Join(dir, "communes.geojson"), "code", false, at(o.commune, 0, 2000))
+			generatedPeople(t, filepath.Join(dir, "personnes.geojson"), scope == "", people...)
 			project := "title: " + o.name + "\nstore: observatoire.gpkg\n" + scope + fmt.Sprintf(`layers:
   - {card: contours-qpv, level: qpv, vintage: 2015, file: %q}
   - {level: iris, vintage: 2016, file: iris.geojson, code: CODE_IRIS}
   - {level: commune, vintage: 2018, file: communes.geojson, code: code}
+  - {level: logement, vintage: 2024, file: personnes.geojson}
+weights: {layer: logement-2024, variable: ind}
 tables: [{card: qpv-population, file: %q}]
 `, national, population)
 			if err := os.WriteFile(filepath.Join(dir, "observatoire.yaml"), []byte(project), 0o666); err != nil {
@@ -111,6 +152,22 @@ tables: [{card: qpv-population, file: %q}]
 			if code != exitDone || !strings.Contains(errs, "zones situées hors du territoire de EPSG:"+strconv.Itoa(o.epsg)) {
 				t.Errorf("%s: exit %d\n%s", o.name, code, errs)
 				continue
+			}
+			here := 0
+			for _, p := range people {
+				if p.epsg == o.epsg {
+					here++
+				}
+			}
+			if want := fmt.Sprintf("weights logement-2024: %d places with people from personnes.geojson; %d rows outside the territory of EPSG:%d", here, len(people)-here, o.epsg); !strings.Contains(errs, want) {
+				t.Errorf("%s: no %q in\n%s", o.name, want, errs)
+			}
+			counted := map[string]string{}
+			for _, row := range readCSV(t, must(t, "-C", dir, "changes", "--from", "qpv", "--to", "iris", "--format", "csv")) {
+				counted[row["code_vers"]] = row["conserve_pop"] + " kept, " + row["entre_pop"] + " beside"
+			}
+			if counted[o.commune+"0101"] != "30.00 kept, 20.00 beside" || counted[o.commune+"0102"] != "10.00 kept, 0.00 beside" {
+				t.Errorf("%s: persons counted as %v", o.name, counted)
 			}
 			rows, err := csv.NewReader(strings.NewReader(must(t, "-C", dir, "overlaps", "--from", "qpv", "--to", "iris", "--format", "csv"))).ReadAll()
 			if err != nil || len(rows) != 3 {
@@ -167,5 +224,33 @@ tables: [{card: qpv-population, file: %q}]
 	}
 	if areas[0] != areas[1] {
 		t.Errorf("the national file gives\n%s\nand that of the island\n%s", areas[0], areas[1])
+	}
+}
+
+// TestWeightsElsewhere: people of another territory than that of the layers are no weights.
+func TestWeightsElsewhere(t *testing.T) {
+	dir := t.TempDir()
+	reunion := overseas[3]
+	generated(t, filepath.Join(dir, "iris.geojson"), "CODE_IRIS", false, rectangle{reunion.commune + "0101", reunion.commune, 2975, reunion.lon, reunion.lat, 0, 0, 1000, 1000})
+	generated(t, filepath.Join(dir, "qpv.geojson"), "CODE_QP", true, rectangle{"QP974001", reunion.commune, 2975, reunion.lon, reunion.lat, 500, 250, 1000, 500})
+	generatedPeople(t, filepath.Join(dir, "personnes.geojson"), false, square500{2154, 4.98, 43.51, 0, 0, 1000})
+	if err := os.WriteFile(filepath.Join(dir, "pop_qp_2013.csv"), []byte("qp;nom_qp;population_municipale_2013\nQP974001;;1500\n"), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	project := `title: Ailleurs
+store: observatoire.gpkg
+layers:
+  - {card: contours-qpv, level: qpv, vintage: 2015, file: qpv.geojson}
+  - {level: iris, vintage: 2016, file: iris.geojson, code: CODE_IRIS}
+  - {level: logement, vintage: 2024, file: personnes.geojson}
+weights: {layer: logement-2024, variable: ind}
+tables: [{card: qpv-population, file: pop_qp_2013.csv}]
+`
+	if err := os.WriteFile(filepath.Join(dir, "observatoire.yaml"), []byte(project), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	want := "personnes.geojson: in CRS84, none of its places is in the territory of EPSG:2975 (RGR92 UTM 40S), that of the layers: name the file of that territory"
+	if code, _, errs := cli(t, "-C", dir, "run"); code != exitRefused || !strings.Contains(errs, want) {
+		t.Errorf("exit %d\n%s\nwant %s", code, errs, want)
 	}
 }

@@ -808,8 +808,9 @@ func measureOverlaps(ctx context.Context, p *project, sets []geo.ZoneSet, own []
 	return out, nil
 }
 
-// masses reads the weight layer: where the people are, in the projection of the layers. The stamp says which file.
-func (p *project) masses(ctx context.Context, epsg int) ([]geo.Mass, fileStamp, error) {
+// masses reads the weight layer: where the people are, in the projection of the layers. Of a file that spans several
+// territories, it keeps that of the layers. The stamp says which file.
+func (a *app) masses(ctx context.Context, p *project, epsg int) ([]geo.Mass, fileStamp, error) {
 	i := slices.IndexFunc(p.Layers, func(l layerConfig) bool { return l.layer() == p.Weights.Layer })
 	files, err := p.files(p.Layers[i].File)
 	if err != nil {
@@ -819,10 +820,15 @@ func (p *project) masses(ctx context.Context, epsg int) ([]geo.Mass, fileStamp, 
 	if err != nil {
 		return nil, fileStamp{}, refused{err}
 	}
-	if fs.CRS.EPSG != epsg {
-		return nil, fileStamp{}, refused{fmt.Errorf("%s is in %v, the layers in EPSG:%d: export it again in that system", files[0], fs.CRS, epsg)}
-	}
 	counts, err := fs.Numbers(p.Weights.Variable)
+	if err != nil {
+		return nil, fileStamp{}, refused{err}
+	}
+	legal, err := geo.ByEPSG(epsg)
+	if err != nil {
+		return nil, fileStamp{}, err
+	}
+	elsewhere, err := fs.Project(ctx, legal)
 	if err != nil {
 		return nil, fileStamp{}, refused{err}
 	}
@@ -845,7 +851,13 @@ func (p *project) masses(ctx context.Context, epsg int) ([]geo.Mass, fileStamp, 
 	if err != nil {
 		return nil, fileStamp{}, refused{err}
 	}
-	return masses, fileStamp{Layer: p.Weights.Layer, File: ingest.Name(files[0]), SHA256: sum, Zones: len(masses)}, nil
+	stamp := fileStamp{Layer: p.Weights.Layer, File: ingest.Name(files[0]), SHA256: sum, Zones: len(masses)}
+	said := fmt.Sprintf("weights %s: %d places with people from %s", p.Weights.Layer, len(masses), stamp.File)
+	if elsewhere > 0 {
+		said += fmt.Sprintf("; %d rows outside the territory of %v were left out", elsewhere, legal)
+	}
+	a.say("%s", said)
+	return masses, stamp, nil
 }
 
 // weighPeople measures, for each quarter and each IRIS it cuts, the share of the IRIS' people that the weight layer
@@ -854,12 +866,11 @@ func (a *app) weighPeople(ctx context.Context, p *project, r *reading, overlaps 
 	if p.Weights == nil {
 		return nil, nil
 	}
-	masses, stamp, err := p.masses(ctx, r.sets[0].EPSG)
+	masses, stamp, err := a.masses(ctx, p, r.sets[0].EPSG)
 	if err != nil {
 		return nil, err
 	}
 	r.files = append(r.files, stamp)
-	a.say("weights %s: %d places with people from %s", p.Weights.Layer, len(masses), stamp.File)
 	out := map[[2]geo.Layer][]indicators.Opt{}
 	for _, set := range overlaps {
 		if set.To.Level() != "iris" {
