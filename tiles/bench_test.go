@@ -46,7 +46,7 @@ func benchServer(b *testing.B) (h http.Handler, tile, items string) {
 	}
 	lines := NewLogBuffer(null)
 	b.Cleanup(func() { lines.Close(); _ = null.Close() })
-	s := NewServer(Options{BaseURL: "http://essai", Rate: math.MaxInt32, Access: slog.New(slog.NewTextHandler(lines, nil)), Tokens: []Token{{Name: "essai", Sees: []string{"essai"}}}})
+	s := NewServer(Options{BaseURL: "http://essai", Rate: math.MaxInt32, Access: slog.New(lines.Text()), Tokens: []Token{{Name: "essai", Sees: []string{"essai"}}}})
 	s.Swap(snapshot(b, sample(40)))
 	return s.Handler(), "/tiles/iris-2016/9/263/186.mvt?indicateurs=part_cmuc", "/collections/iris-2016/items?limit=1000"
 }

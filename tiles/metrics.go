@@ -1,6 +1,7 @@
 package tiles
 
 import (
+	"context"
 	"crypto/rand"
 	"encoding/hex"
 	"io"
@@ -78,8 +79,9 @@ type watched struct {
 	bytes  int64
 	token  *Token
 
-	op    *operation // what answered, where [Server.quick] did
-	named bool       // under an edition's own address
+	op      *operation // what answered, where [Server.quick] did
+	named   bool       // under an edition's own address
+	pattern string     // of the route that answered, elsewhere
 
 	id  [1]string // of the request
 	tag tag       // of what [Server.quick] answers: with the rest, one allocation
@@ -150,12 +152,22 @@ func (s *Server) observe(next http.Handler) http.Handler {
 		start := time.Now()
 		w := &watched{ResponseWriter: rw}
 		w.id[0] = requestID(r)
-		w.Header()["X-Request-Id"] = w.id[:]
 		s.metrics.flying.Inc()
 		defer s.observed(w, r, start) // also of an answer cut short
 		if !s.quick(w, r) {
+			w.Header()["X-Request-Id"] = w.id[:]
 			next.ServeHTTP(w, r)
 		}
+	})
+}
+
+// routed keeps the route by which a request was answered: chi takes its own note of it back.
+func (s *Server) routed(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		if w, ok := rw.(*watched); ok {
+			defer func() { w.pattern = chi.RouteContext(r.Context()).RoutePattern() }()
+		}
+		next.ServeHTTP(rw, r)
 	})
 }
 
@@ -169,10 +181,7 @@ func (s *Server) observed(w *watched, r *http.Request, start time.Time) {
 	if w.op != nil {
 		m = s.metrics.quickMeter(w)
 	} else {
-		route := ""
-		if c := chi.RouteContext(r.Context()); c != nil {
-			route = c.RoutePattern()
-		}
+		route := w.pattern
 		if route == "" || route == "/*" || w.status == http.StatusMethodNotAllowed {
 			route = "autre" // addresses that nobody serves must not each be a series
 		}
@@ -216,6 +225,60 @@ const (
 
 // NewLogBuffer writes to w.
 func NewLogBuffer(w io.Writer) *LogBuffer { return &LogBuffer{w: w} }
+
+// Text is a handler that writes to b what [slog.TextHandler] would. Lines of plain words and numbers, as those of requests
+// are, cost it a third: they are a good part of the time of an answer that is ready.
+func (b *LogBuffer) Text() slog.Handler { return textLines{slog.NewTextHandler(b, nil), b} }
+
+type textLines struct {
+	slog.Handler
+	b *LogBuffer
+}
+
+func (h textLines) Handle(ctx context.Context, r slog.Record) error {
+	if !bareText(r.Message) || r.PC != 0 {
+		return h.Handler.Handle(ctx, r)
+	}
+	var room [512]byte
+	line := append(room[:0], "time="...)
+	n := len(line) + len("2006-01-02T15:04:05.000")
+	line = r.Time.Truncate(time.Millisecond).Add(time.Millisecond/10).AppendFormat(line, time.RFC3339Nano) // a digit more than wanted, then out
+	line = append(line[:n], line[n+1:]...)
+	line = append(append(append(line, " level="...), r.Level.String()...), " msg="...)
+	line = append(line, r.Message...)
+	ordinary := true
+	r.Attrs(func(a slog.Attr) bool {
+		line = append(append(append(line, ' '), a.Key...), '=')
+		switch a.Value.Kind() {
+		case slog.KindString:
+			v := a.Value.String()
+			ordinary = bareText(v)
+			line = append(line, v...)
+		case slog.KindInt64:
+			line = strconv.AppendInt(line, a.Value.Int64(), 10)
+		case slog.KindDuration:
+			line = append(line, a.Value.Duration().String()...)
+		default:
+			ordinary = false
+		}
+		return ordinary
+	})
+	if !ordinary {
+		return h.Handler.Handle(ctx, r)
+	}
+	_, err := h.b.Write(append(line, '\n'))
+	return err
+}
+
+// bareText says whether a text is written without quotes.
+func bareText(text string) bool {
+	for i := 0; i < len(text); i++ {
+		if c := text[i]; c <= ' ' || c > '~' || c == '"' || c == '=' || c == '\\' {
+			return false
+		}
+	}
+	return text != ""
+}
 
 // Write implements io.Writer.
 func (b *LogBuffer) Write(line []byte) (int, error) {

@@ -86,7 +86,12 @@ func (s *Server) newLimiter() *httprate.RateLimiter {
 	return httprate.NewRateLimiter(s.o.Rate, time.Minute,
 		httprate.WithResponseHeaders(httprate.ResponseHeaders{RetryAfter: "Retry-After"}),
 		httprate.WithLimitHandler(func(w http.ResponseWriter, r *http.Request) {
-			s.secure(w.Header())
+			h := w.Header()
+			if x, ok := w.(*watched); ok && h["X-Request-Id"] == nil { // before the routes
+				h["X-Request-Id"] = x.id[:]
+				s.share(h, r)
+			}
+			s.secure(h)
 			s.fail(w, r, &problem{Status: http.StatusTooManyRequests, Detail: "Trop de requêtes en une minute depuis cette adresse. Réessayez dans une minute ; pour un usage intensif, télécharger les fichiers complets (/api/series.csv)."})
 		}))
 }

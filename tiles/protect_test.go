@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -520,6 +521,25 @@ func unzipped(t *testing.T, body []byte) string {
 		}
 	}
 	return all.String()
+}
+
+// The lines of requests are those of slog's own handler, whatever a client writes.
+func TestLogLines(t *testing.T) {
+	var ours, slogs bytes.Buffer
+	b := NewLogBuffer(&ours)
+	mine, reference := b.Text(), slog.NewTextHandler(&slogs, nil)
+	start := time.Date(2026, 3, 29, 1, 59, 59, 999_600_000, time.FixedZone("", 3600))
+	for i, path := range []string{"/tiles/iris-2016/9/263/186.mvt", "", "/a b", "/a=b", `/a"b`, `/a\b`, "/é", "/\x00\n", "/\u2028", "/\xff", "level=ERROR\nmsg=x", "~!", "/\x7f"} {
+		r := slog.NewRecord(start.Add(time.Duration(i)*1234567*time.Nanosecond).In([]*time.Location{time.UTC, start.Location()}[i%2]), slog.LevelInfo, "request", 0)
+		r.AddAttrs(slog.String("id", "419-1"), slog.String("path", path), slog.Int("status", 200), slog.Int64("bytes", -1), slog.Duration("took", time.Duration(i)*1501*time.Nanosecond))
+		if err := errors.Join(mine.Handle(t.Context(), r), reference.Handle(t.Context(), r)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	b.Close()
+	if ours.String() != slogs.String() || slogs.Len() == 0 {
+		t.Errorf("ours:\n%s\nslog's:\n%s", ours.String(), slogs.String())
+	}
 }
 
 // A line of the access log is written soon, whole and once, in the order of what happened.

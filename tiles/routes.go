@@ -246,7 +246,7 @@ func (s *Server) Drain() { s.draining.Store(true) }
 // Handler is the whole service.
 func (s *Server) Handler() http.Handler {
 	r := chi.NewRouter()
-	r.Use(s.observe, s.guard, middleware.GetHead)
+	r.Use(s.routed, s.guard, middleware.GetHead)
 	r.NotFound(func(w http.ResponseWriter, r *http.Request) {
 		s.fail(w, r, &problem{Status: http.StatusNotFound, Detail: "Aucune ressource à cette adresse. Les adresses disponibles sont listées sur la page d'accueil, « / »."})
 	})
@@ -273,7 +273,7 @@ func (s *Server) Handler() http.Handler {
 		s.dataRoutes(r)
 		r.Route("/editions/{edition}", s.dataRoutes) // addresses whose answers never change
 	})
-	return r
+	return s.observe(r)
 }
 
 // list is every address that answers from the edition.
@@ -542,10 +542,14 @@ type tag struct {
 
 // set writes the ETag of a key.
 func (t *tag) set(header http.Header, key cacheKey) {
+	t.write(key)
+	header["Etag"] = t.values[0:1:1]
+}
+
+func (t *tag) write(key cacheKey) {
 	t.digits[0], t.digits[33] = '"', '"'
 	hex.Encode(t.digits[1:33], key[:])
 	t.values[0] = string(t.digits[:])
-	header["Etag"] = t.values[0:1:1]
 }
 
 // heldBy says whether the client has the answer already, and under which tag.
@@ -607,9 +611,17 @@ func (s *Server) quick(w *watched, r *http.Request) bool {
 	}
 	w.op, w.named = a.op, name != ""
 	header := w.Header()
-	s.share(header, r)
+	t := &w.tag
+	t.write(key)
+	held, has := t.heldBy(r)
+	if !has && r.Header["If-None-Match"] != nil && strings.TrimSpace(r.Header.Get("If-None-Match")) == "*" {
+		held, has = t.values[0], true
+	}
 	if s.limiter != nil && s.limiter.RespondOnLimit(w, r, httprate.CanonicalizeIP(s.client(r))) {
 		return true
+	}
+	if !has || len(s.o.Origins) > 0 || r.Header["Origin"] != nil {
+		s.share(header, r)
 	}
 	if v := header["Vary"]; v == nil {
 		header["Vary"] = s.vary
@@ -620,17 +632,13 @@ func (s *Server) quick(w *watched, r *http.Request) bool {
 	if fixed {
 		header["Cache-Control"] = forever
 	}
-	t := &w.tag
-	t.set(header, key)
-	if held, ok := t.heldBy(r); ok {
+	header["Etag"] = t.values[0:1:1]
+	if has { // with what the browser keeps are the headers that do not change
 		t.values[0] = held
 		w.WriteHeader(http.StatusNotModified)
 		return true
 	}
-	if r.Header["If-None-Match"] != nil && strings.TrimSpace(r.Header.Get("If-None-Match")) == "*" {
-		w.WriteHeader(http.StatusNotModified)
-		return true
-	}
+	header["X-Request-Id"] = w.id[:]
 	s.secure(header)
 	p.deliver(w, r, a, key, t)
 	return true

@@ -246,7 +246,11 @@ func (o *serveOptions) logger(stderr io.Writer) (log, access *slog.Logger, close
 		}
 		return slog.New(slog.NewTextHandler(w, nil))
 	}
-	return to(requests.AtOnce()), to(requests), func() { requests.Close(); closeFile() }, nil
+	access = to(requests)
+	if o.logFormat == "text" {
+		access = slog.New(requests.Text())
+	}
+	return to(requests.AtOnce()), access, func() { requests.Close(); closeFile() }, nil
 }
 
 // retryEdition is how long an edition that could not be prepared is left alone.
