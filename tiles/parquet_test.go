@@ -4,9 +4,16 @@ import (
 	"bytes"
 	"encoding/csv"
 	"encoding/json"
+	"errors"
+	"fmt"
 	"math"
 	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
 	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/apache/arrow/go/v17/arrow"
@@ -174,4 +181,102 @@ func TestParquetOfTheAPI(t *testing.T) {
 			}
 		}
 	}
+}
+
+// DuckDB, as npm installs it, reads every table and layer, and finds the figures of the CSV and of the edition.
+func TestParquetDuckDB(t *testing.T) {
+	folder := npmFolder(t)
+	e := noted()
+	e.Calibrations = []indicators.Calibration{{Indicateur: "part_cmuc", Couche: "qpv-2015", Methode: indicators.MethodeMoyenne, N: 12, Unite: "points", Moyenne: -1.25, Absolue: 2, Mediane: -1, Pire: "QP013061", PireErreur: -7.5, Rang: 1}}
+	ts := server(t, e)
+	dir := t.TempDir()
+	tables := []string{"series", "ecarts", "recouvrements", "calibration", "evolutions"}
+	for _, name := range tables {
+		_, b := fetch(t, ts, "GET", "/api/"+name+".parquet")
+		if err := os.WriteFile(filepath.Join(dir, name+".parquet"), b, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var zones bytes.Buffer
+	if err := WriteZonesParquet(&zones, e, "iris-2016"); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "zones.parquet"), zones.Bytes(), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	script := fmt.Sprintf(`import { createRequire } from "node:module";
+const { DuckDBInstance } = createRequire(%q)("@duckdb/node-api");
+const db = await (await DuckDBInstance.create(":memory:", { autoinstall_known_extensions: "false", autoload_known_extensions: "false" })).connect();
+const out = {};
+for (const name of [...%s, "zones"]) {
+  const r = await db.runAndReadAll("SELECT * " + (name === "zones" ? "REPLACE (geometry::VARCHAR AS geometry)" : "") + " FROM read_parquet('%s/" + name + ".parquet')");
+  out[name] = { columns: r.columnNames(), rows: r.getRowsJson() };
+  const kv = await db.runAndReadAll("SELECT decode(key), decode(value) FROM parquet_kv_metadata('%s/" + name + ".parquet')");
+  out[name].said = Object.fromEntries(kv.getRowsJson());
+}
+console.log(JSON.stringify(out));`, filepath.Join(folder, "x"), mustText(t, tables), dir, dir)
+	out, err := exec.Command("node", "--input-type=module", "-e", script).Output()
+	var exit *exec.ExitError
+	if errors.As(err, &exit) {
+		t.Fatalf("node: %s", exit.Stderr)
+	} else if err != nil {
+		t.Fatal(err)
+	}
+	var read map[string]struct {
+		Columns []string
+		Rows    [][]any
+		Said    map[string]string
+	}
+	if err := json.Unmarshal(out, &read); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range tables {
+		_, text := fetch(t, ts, "GET", "/api/"+name+".csv")
+		lines, err := csv.NewReader(bytes.NewReader(text)).ReadAll()
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := read[name]
+		if len(got.Columns) < len(lines[0]) || !slices.Equal(got.Columns[:len(lines[0])], lines[0]) || len(got.Rows) != len(lines)-1 || got.Said["edition"] != e.ID {
+			t.Fatalf("%s: columns %v, %d rows, edition %s; the CSV has %v, %d", name, got.Columns, len(got.Rows), got.Said["edition"], lines[0], len(lines)-1)
+		}
+		for i, row := range got.Rows {
+			for k, v := range row[:len(lines[0])] { // Parquet has a note besides
+				cell := lines[i+1][k]
+				var same bool
+				switch v := v.(type) {
+				case nil:
+					same = cell == "" || cell == "inconnu"
+				case string:
+					same = v == cell
+				case float64:
+					n, err := strconv.ParseFloat(cell, 64)
+					same = err == nil && math.Abs(n-v) <= 1e-9*math.Abs(n)+5e-3
+				}
+				if !same {
+					t.Errorf("%s row %d, %s: %v, %q in CSV", name, i, got.Columns[k], v, cell)
+				}
+			}
+		}
+	}
+	set := e.Layer("iris-2016")
+	if got := read["zones"]; len(got.Rows) != len(set.Zones) {
+		t.Errorf("%d zones of %d", len(got.Rows), len(set.Zones))
+	} else {
+		for i, row := range got.Rows {
+			shape, _ := row[5].(string)
+			if row[1] != set.Zones[i].Code || (strings.HasPrefix(shape, "MULTIPOLYGON (((4.9") || strings.HasPrefix(shape, "MULTIPOLYGON (((5.0")) != (set.Zones[i].Geom != nil) {
+				t.Errorf("zone %d: %v", i, row)
+			}
+		}
+	}
+}
+
+func mustText(t *testing.T, v any) string {
+	t.Helper()
+	b, err := json.Marshal(v)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
 }
